@@ -1,0 +1,76 @@
+"""Every exception that reamon raises, in one family.
+
+Two groups, for two situations:
+
+* **Set-up** (`ConfigurationError`, `DecoratorError`, `MissingExtraError`): raised to you, at start-up, naming what is
+  wrong and what to do. Recording never raises.
+* **Delivery** (`RetryAfter`, `Rejected`): raised *by exporters* to tell their lane more than "it failed".
+"""
+
+from collections.abc import Sequence
+
+
+class ReamonError(Exception):
+    """The base of all errors of this library; catch it to catch them all."""
+
+
+class ConfigurationError(ReamonError, ValueError):
+    """A setting, or a part given to `configure()`, cannot be used. The message names it and says what is allowed."""
+
+
+class DecoratorError(ReamonError, TypeError):
+    """A decorator was given something that it cannot trace, or arguments that do not fit the function."""
+
+
+class MissingExtraError(ReamonError, ImportError):
+    """A feature needs packages that are not installed.
+
+    Args:
+        feature: What was asked for, as the user knows it ("reamon demo").
+        extra: The extra that brings the packages.
+        missing: The module that could not be imported.
+    """
+
+    def __init__(self, feature: str, extra: str, missing: str | None = None) -> None:
+        because = f" ({missing} is not installed)" if missing else ""
+        super().__init__(f"{feature} needs the extra {extra!r}{because}: pip install 'reamon[{extra}]'")
+        self.feature = feature
+        self.extra = extra
+        self.missing = missing
+
+
+class StoreError(ReamonError):
+    """The store cannot be read: it is missing, or written by a newer reamon. The message says which."""
+
+
+class ExportError(ReamonError):
+    """A batch was not accepted. Any exception from `Exporter.export` means that; the children say more."""
+
+
+class RetryAfter(ExportError):
+    """The destination is well but busy: keep the batch and come back.
+
+    Args:
+        seconds: How long the destination asked to be left alone.
+        reason: What it said.
+    """
+
+    def __init__(self, seconds: float, reason: str = "the destination asked to wait") -> None:
+        super().__init__(f"{reason}; retrying in {seconds:g} s")
+        self.seconds = seconds
+        self.reason = reason
+
+
+class Rejected(ExportError):
+    """The destination will never accept these spans, so sending them again is of no use.
+
+    Args:
+        reason: Why, in the destination's words.
+        span_ids: The spans that were refused; the rest of the batch counts as delivered. None means the whole batch.
+    """
+
+    def __init__(self, reason: str, span_ids: Sequence[str] | None = None) -> None:
+        which = "the batch" if span_ids is None else f"{len(span_ids)} span(s)"
+        super().__init__(f"the destination refused {which} for good: {reason}")
+        self.reason = reason
+        self.span_ids = None if span_ids is None else tuple(span_ids)

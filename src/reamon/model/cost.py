@@ -1,0 +1,89 @@
+"""Money: exact, in USD, never a float."""
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+import msgspec
+
+PLACES = Decimal("0.000000000001")
+"""Each cost detail is rounded once, to twelve places, half to even."""
+
+_CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
+
+
+def exact(amount: Decimal | int | str | float) -> Decimal:
+    """`amount` as a Decimal, digit for digit as it is written: `exact(0.1) == Decimal("0.1")`.
+
+    Raises:
+        ValueError: `amount` is no number, or not a finite one.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str | float):
+        raise ValueError(f"an amount is a Decimal, int, str or float, not {type(amount).__name__}")
+    try:
+        number = amount if isinstance(amount, Decimal) else Decimal(str(amount))
+    except ArithmeticError:
+        raise ValueError(f"{amount!r} is not a number") from None
+    if not number.is_finite():
+        raise ValueError(f"{amount!r} is not a finite number")
+    return number
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """`amount` at the one precision in which money is kept."""
+    return amount.quantize(PLACES, context=_CONTEXT)
+
+
+class CostData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One cost detail: what one usage cost.
+
+    Attributes:
+        cost_type: What was paid for: "llm", "tts", "stt", "telephony", "infrastructure" or a name of your own.
+        amount: USD, rounded to twelve places; None means that no price is known, which is not the same as free.
+        provider: Who bills it.
+        model: The model or the product.
+        usage_units: How many units were consumed.
+        unit: What a unit is ("input_tokens", "characters", "minutes").
+        unit_cost: USD for one unit.
+        price_source: Where the price comes from: "stated" by the application, or "rates".
+        price_version: Which edition of that source; with the span and the cost type it makes the detail's key.
+        effective_date: The date (ISO 8601) on which the price took effect.
+    """
+
+    cost_type: str
+    amount: Decimal | None
+    provider: str | None = None
+    model: str | None = None
+    usage_units: Decimal | None = None
+    unit: str | None = None
+    unit_cost: Decimal | None = None
+    price_source: str = "stated"
+    price_version: str = "stated"
+    effective_date: str | None = None
+
+
+class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
+    """What something cost, by cost type.
+
+    Attributes:
+        by_type: USD for each cost type, unknown amounts left out.
+        total: The sum of `by_type`, or None where nothing is known.
+        status: "complete", "partial" (some amounts are unknown) or "unknown" (all of them are, or there are none).
+    """
+
+    by_type: dict[str, Decimal]
+    total: Decimal | None
+    status: str
+
+    @classmethod
+    def of(cls, details: Iterable[CostData]) -> "CostBreakdown":
+        """The breakdown of `details`."""
+        by_type: dict[str, Decimal] = {}
+        unknown = 0
+        for detail in details:
+            if detail.amount is None:
+                unknown += 1
+            else:
+                by_type[detail.cost_type] = by_type.get(detail.cost_type, Decimal(0)) + detail.amount
+        total = sum(by_type.values(), Decimal(0)) if by_type else None
+        status = "unknown" if total is None else "partial" if unknown else "complete"
+        return cls(by_type=by_type, total=total, status=status)

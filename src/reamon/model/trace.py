@@ -1,0 +1,132 @@
+"""Views: what the store gives back about a trace, with aware datetimes, milliseconds and Decimal money."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from reamon.model.cost import CostData
+
+
+class AgentExecution(msgspec.Struct, frozen=True, kw_only=True):
+    """Who ran, in what order, with what state before and after, and what was decided (`agent_executions`)."""
+
+    span_id: str
+    trace_id: str
+    parent_id: str | None
+    agent_type: str
+    agent_name: str
+    execution_order: int | None
+    start_time: datetime
+    end_time: datetime | None
+    duration_ms: float | None
+    queue_wait_ms: float | None
+    status: str
+    success: bool
+    input: Any = None
+    output: Any = None
+    state_before: Any = None
+    state_after: Any = None
+    decision: dict[str, Any] | None = None
+    next_agent: str | None = None
+    confidence: float | None = None
+    cost: Decimal | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    attributes: dict[str, Any] = {}
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """A model call, a tool, speech, telephony or a step (`operations`)."""
+
+    span_id: str
+    trace_id: str
+    parent_id: str | None
+    kind: str
+    name: str
+    provider: str | None
+    model: str | None
+    start_time: datetime
+    end_time: datetime | None
+    duration_ms: float | None
+    queue_wait_ms: float | None
+    first_token_ms: float | None
+    status: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    input: Any = None
+    output: Any = None
+    cost: Decimal | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    attributes: dict[str, Any] = {}
+
+
+class AgentTransition(msgspec.Struct, frozen=True, kw_only=True):
+    """Agent A handed over to agent B inside a trace, and why.
+
+    Attributes:
+        trace_id: The trace.
+        from_agent: The type of the agent that handed over.
+        to_agent: The agent that was to go on.
+        reasoning: Why, in the words of the agent that decided.
+        confidence: How sure it was, 0 to 1.
+        time: When the first agent ended.
+    """
+
+    trace_id: str
+    from_agent: str
+    to_agent: str
+    reasoning: str | None
+    confidence: float | None
+    time: datetime | None
+
+
+class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """All spans that share a `trace_id`; one turn of a conversation (`workflow_traces`).
+
+    `agents`, `operations` and `costs` are filled where the whole trace was asked for, and empty in listings.
+    """
+
+    trace_id: str
+    call_id: str | None
+    workflow_name: str
+    workflow_version: str | None
+    project: str | None
+    kind: str
+    status: str
+    start_time: datetime
+    end_time: datetime | None
+    duration_ms: float | None
+    total_cost: Decimal | None
+    cost_status: str
+    process_id: str | None
+    error_type: str | None
+    error_message: str | None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] | None = None
+    outcome: str | None = None
+    input: Any = None
+    output: Any = None
+    attributes: dict[str, Any] = {}
+    agents: tuple[AgentExecution, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    costs: tuple[CostData, ...] = ()
+
+    @property
+    def transitions(self) -> tuple[AgentTransition, ...]:
+        """Every hand-over that an agent of this trace decided, in order."""
+        return tuple(
+            AgentTransition(
+                trace_id=self.trace_id,
+                from_agent=agent.agent_type,
+                to_agent=agent.next_agent,
+                reasoning=(agent.decision or {}).get("reasoning"),
+                confidence=agent.confidence,
+                time=agent.end_time,
+            )
+            for agent in self.agents
+            if agent.next_agent
+        )
