@@ -1,1 +1,117 @@
-"""reamon watches multi-agent LLM workflows from inside the process that runs them."""
+"""reamon watches multi-agent LLM workflows from inside the process that runs them.
+
+Example:
+    ```python
+    import reamon
+
+    reamon.configure()
+
+    @reamon.trace_workflow(call_id="call_id")
+    async def turn(call_id: str, text: str) -> str: ...
+    ```
+
+This module is the everyday names and nothing else. What is heavy is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from reamon.errors import ConfigurationError, DecoratorError, MissingExtraError, ReamonError
+from reamon.model import (
+    AgentExecution,
+    AgentTransition,
+    CostBreakdown,
+    CostData,
+    Span,
+    SpanKind,
+    SpanStatus,
+    Usage,
+    WorkflowTrace,
+)
+from reamon.tracing import (
+    current_span,
+    current_trace_id,
+    enabled,
+    propagate,
+    record_span,
+    start_span,
+    suppress,
+    trace_agent,
+    trace_llm,
+    trace_retrieval,
+    trace_step,
+    trace_stt,
+    trace_telephony,
+    trace_tool,
+    trace_tts,
+    trace_workflow,
+    wrap_executor,
+)
+
+if TYPE_CHECKING:
+    from reamon.runtime import Runtime, aflush, ashutdown, configure, flush, shutdown, stats
+    from reamon.settings import MonitoringSettings
+
+_LATER = {
+    "MonitoringSettings": "reamon.settings",
+    "Runtime": "reamon.runtime",
+    "aflush": "reamon.runtime",
+    "ashutdown": "reamon.runtime",
+    "configure": "reamon.runtime",
+    "flush": "reamon.runtime",
+    "shutdown": "reamon.runtime",
+    "stats": "reamon.runtime",
+}
+
+__all__ = [
+    "AgentExecution",
+    "AgentTransition",
+    "ConfigurationError",
+    "CostBreakdown",
+    "CostData",
+    "DecoratorError",
+    "MissingExtraError",
+    "MonitoringSettings",
+    "ReamonError",
+    "Runtime",
+    "Span",
+    "SpanKind",
+    "SpanStatus",
+    "Usage",
+    "WorkflowTrace",
+    "aflush",
+    "ashutdown",
+    "configure",
+    "current_span",
+    "current_trace_id",
+    "enabled",
+    "flush",
+    "propagate",
+    "record_span",
+    "shutdown",
+    "start_span",
+    "stats",
+    "suppress",
+    "trace_agent",
+    "trace_llm",
+    "trace_retrieval",
+    "trace_step",
+    "trace_stt",
+    "trace_telephony",
+    "trace_tool",
+    "trace_tts",
+    "trace_workflow",
+    "wrap_executor",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'reamon' has no attribute {name!r}")
+    value = getattr(import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

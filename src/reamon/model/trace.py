@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from reamon.model.cost import CostData
+from reamon.model.usage import Usage
 
 
 class AgentExecution(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,7 @@ class AgentExecution(msgspec.Struct, frozen=True, kw_only=True):
     end_time: datetime | None
     duration_ms: float | None
     queue_wait_ms: float | None
+    first_token_ms: float | None = None
     status: str
     success: bool
     input: Any = None
@@ -32,8 +34,11 @@ class AgentExecution(msgspec.Struct, frozen=True, kw_only=True):
     next_agent: str | None = None
     confidence: float | None = None
     cost: Decimal | None = None
+    usage: tuple[Usage, ...] = ()
+    status_reason: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+    error_stack: str | None = None
     attributes: dict[str, Any] = {}
 
 
@@ -59,8 +64,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     input: Any = None
     output: Any = None
     cost: Decimal | None = None
+    usage: tuple[Usage, ...] = ()
+    status_reason: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+    error_stack: str | None = None
     attributes: dict[str, Any] = {}
 
 
@@ -87,7 +95,8 @@ class AgentTransition(msgspec.Struct, frozen=True, kw_only=True):
 class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
     """All spans that share a `trace_id`; one turn of a conversation (`workflow_traces`).
 
-    `agents`, `operations` and `costs` are filled where the whole trace was asked for, and empty in listings.
+    What can be large (`input`, `output`, `usage`, `attributes`, `error_stack`) and what lies below the root (`agents`,
+    `operations`, `costs`) is there where the whole trace was asked for, and empty in listings.
     """
 
     trace_id: str
@@ -100,16 +109,21 @@ class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
     start_time: datetime
     end_time: datetime | None
     duration_ms: float | None
+    queue_wait_ms: float | None = None
+    first_token_ms: float | None = None
     total_cost: Decimal | None
     cost_status: str
     process_id: str | None
+    status_reason: str | None
     error_type: str | None
     error_message: str | None
+    error_stack: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] | None = None
     outcome: str | None = None
     input: Any = None
     output: Any = None
+    usage: tuple[Usage, ...] = ()
     attributes: dict[str, Any] = {}
     agents: tuple[AgentExecution, ...] = ()
     operations: tuple[Operation, ...] = ()

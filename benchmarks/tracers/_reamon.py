@@ -1,0 +1,20 @@
+"""What the two reamon tracers share: all but the sink."""
+
+from typing import cast
+
+import reamon
+from benchmarks.tracers import Function
+
+_DECORATORS = {"workflow": reamon.trace_workflow, "agent": reamon.trace_agent, "llm": reamon.trace_llm}
+
+
+def traced(kind: str, function: Function) -> Function:
+    """`function`, decorated."""
+    return cast("Function", _DECORATORS[kind](function))
+
+
+def finish() -> int | None:
+    """Flush and stop; a span that is not delivered does not count."""
+    if not reamon.shutdown(timeout=60.0):
+        return 0
+    return sum(reamon.stats().exported.values())

@@ -1,0 +1,201 @@
+"""Checks: what `reamon doctor` looks at, one function each."""
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from enum import StrEnum, auto
+from pathlib import Path
+
+import msgspec
+
+from reamon.errors import StoreError
+from reamon.plugins import GROUPS, names
+from reamon.processes import ProcessDirectory
+from reamon.settings import MonitoringSettings, unknown_variables
+from reamon.store.inspection import Inspection, inspect, read_only
+from reamon.store.sqlite import SCHEMA_VERSION
+from reamon.terminal.figures import count, moment, volume
+
+EXTRAS = {
+    "cli": "colour in the terminal",
+    "demo": "`reamon demo`",
+    "langgraph": "instrumentation of LangGraph",
+}
+"""What the optional packages are for, by the extra that brings them."""
+
+LOW_DISK = 500_000_000
+"""Free bytes below which a store is about to be in trouble."""
+
+_WAITING = "SELECT destination, sum(spans), min(written) FROM batches GROUP BY destination ORDER BY destination"
+_REQUIREMENT = re.compile(r"""^(?P<package>[\w.-]+).*\bextra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
+
+
+class Verdict(StrEnum):
+    """What a finding means."""
+
+    GOOD = auto()
+    NOTE = auto()
+    BAD = auto()
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at.
+
+    Attributes:
+        topic: What was looked at.
+        verdict: What it means.
+        text: What was found, and where it is bad, what to do.
+    """
+
+    topic: str
+    verdict: Verdict
+    text: str
+
+
+def good(topic: str, text: str) -> Finding:
+    """Something is as it should be."""
+    return Finding(topic=topic, verdict=Verdict.GOOD, text=text)
+
+
+def note(topic: str, text: str) -> Finding:
+    """Something is worth knowing."""
+    return Finding(topic=topic, verdict=Verdict.NOTE, text=text)
+
+
+def bad(topic: str, text: str) -> Finding:
+    """Something is wrong."""
+    return Finding(topic=topic, verdict=Verdict.BAD, text=text)
+
+
+def installation() -> Iterator[Finding]:
+    """Which versions this is."""
+    own = importlib.metadata.version("reamon")
+    yield good("version", f"reamon {own}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+
+
+def extras(requirements: Iterable[str] | None = None) -> Iterator[Finding]:
+    """Which optional packages are missing, and what they would bring.
+
+    Args:
+        requirements: reamon's requirements as its metadata state them; those that are installed unless given.
+    """
+    stated = importlib.metadata.requires("reamon") or () if requirements is None else requirements
+    missing: dict[str, list[str]] = {}
+    for requirement in stated:
+        match = _REQUIREMENT.match(requirement)
+        if match and match["extra"] in EXTRAS and not _is_installed(match["package"]):
+            missing.setdefault(match["extra"], []).append(match["package"])
+    for extra, packages in missing.items():
+        yield note(
+            f"extra {extra}",
+            f"not installed ({', '.join(packages)}); pip install 'reamon[{extra}]' brings {EXTRAS[extra]}",
+        )
+
+
+def variables() -> Iterator[Finding]:
+    """Which variables of the environment look like settings and are none."""
+    for variable, close in unknown_variables().items():
+        yield note("environment", f"{variable} is no setting{f': did you mean {close}?' if close else ''}")
+
+
+def configuration(settings: MonitoringSettings) -> Iterator[Finding]:
+    """What an application that starts here with these settings would do."""
+    if not settings.enabled:
+        yield note("settings", "recording is off (REAMON_ENABLED)")
+        return
+    yield good("settings", f"{_listed('exporters', settings)}; {_listed('collectors', settings)}")
+    for group in GROUPS:
+        for name in getattr(settings, group):
+            if name not in names(group):
+                installed = ", ".join(names(group)) or "none"
+                yield bad("settings", f"{group} = {name}: there is no such {group[:-1]}; installed are: {installed}")
+
+
+def backlog(home: Path) -> Iterator[Finding]:
+    """What could not be delivered yet and waits in an outbox in `home`."""
+    for path in sorted(home.glob("*.sqlite")):
+        try:
+            with closing(read_only(path)) as connection:
+                waiting = connection.execute(_WAITING).fetchall()
+        except sqlite3.Error as error:
+            yield bad("outbox", f"{path} cannot be read: {error}")
+            continue
+        for destination, spans, since in waiting:
+            when = moment(datetime.fromtimestamp(since, UTC))
+            yield note("outbox", f"{count(spans, 'span')} for {destination}, the oldest since {when} UTC: {path}")
+
+
+def _listed(group: str, settings: MonitoringSettings) -> str:
+    return f"{group}: {', '.join(getattr(settings, group)) or 'none'}"
+
+
+def store(path: Path) -> Iterator[Finding]:
+    """Whether the store is there, sound, of this version, and what is in it."""
+    try:
+        found = inspect(path)
+    except StoreError as error:
+        yield bad("store", str(error))
+        return
+    yield good("store", f"{path.absolute()}, {volume(found.octets)}")
+    yield _soundness(found)
+    yield _schema(found)
+    if found.schema:
+        yield good("content", ", ".join(f"{rows:,} {table}" for table, rows in found.rows.items()))
+        yield from _unfinished(found)
+    yield _disk(path)
+
+
+def _soundness(found: Inspection) -> Finding:
+    if not found.damage:
+        return good("integrity", "sound (SQLite's quick check)")
+    return bad("integrity", f"damaged: {'; '.join(found.damage[:3])}: restore a copy, or `.recover` it with sqlite3")
+
+
+def _schema(found: Inspection) -> Finding:
+    if found.schema == SCHEMA_VERSION:
+        return good("schema", f"{found.schema}, current")
+    if found.schema is None:
+        return bad("schema", f"{found.path} is an SQLite file, but none of reamon's: give another path")
+    if found.schema > SCHEMA_VERSION:
+        return bad("schema", f"{found.schema}, newer than this reamon knows ({SCHEMA_VERSION}): upgrade reamon")
+    return bad("schema", f"{found.schema}, older than this reamon reads ({SCHEMA_VERSION}): run `reamon migrate`")
+
+
+def _unfinished(found: Inspection) -> Iterator[Finding]:
+    """What runs and in whose hands, and what never ended."""
+    processes = ProcessDirectory(found.path.with_name(f"{found.path.name}-processes"))
+    alive = [process for process in processes.others() if processes.is_alive(process)]
+    if alive:
+        yield good("processes", f"{count(len(alive), 'process', 'processes')} recording now")
+    dead = {process: number for process, number in found.running.items() if process not in alive}
+    running = found.statuses.get("running", 0) - sum(dead.values())
+    if running:
+        yield good("running", count(running, "workflow"))
+    if dead:
+        yield note(
+            "abandoned",
+            f"{count(sum(dead.values()), 'workflow')} of {count(len(dead), 'dead process', 'dead processes')}: "
+            "marked interrupted when an application next starts with this store",
+        )
+    if interrupted := found.statuses.get("interrupted"):
+        yield note("interrupted", f"{count(interrupted, 'workflow')} died with the process that ran them")
+
+
+def _disk(path: Path) -> Finding:
+    free = shutil.disk_usage(path.parent).free
+    if free < LOW_DISK:
+        return bad("disk", f"only {volume(free)} free beside the store: make room before spans have to wait")
+    return good("disk", f"{volume(free)} free")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""The store that a command reads: where it is, and one read of it."""
+
+import argparse
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from reamon.store.sqlite import default_path
+
+if TYPE_CHECKING:
+    from reamon.store import Store
+
+T = TypeVar("T")
+
+
+def add_store_option(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option `--db`."""
+    parser.add_argument(
+        "--db",
+        metavar="PATH",
+        type=Path,
+        help="the store (default: that of the settings: $REAMON_SQLITE__PATH, else reamon.db in $REAMON_HOME)",
+    )
+
+
+def store_of(arguments: argparse.Namespace) -> Path:
+    """The store that a command is to look at: the one it was given, else that of an application started here.
+
+    Raises:
+        ConfigurationError: The settings that say where it is cannot be used.
+    """
+    if arguments.db is not None:
+        return Path(arguments.db)
+    if Path(".env").exists():
+        from reamon.settings import MonitoringSettings  # noqa: PLC0415 - slow to import, and few have such a file
+
+        return Path(MonitoringSettings().options_of("sqlite")["path"])
+    return store_of_environment()
+
+
+def store_of_environment() -> Path:
+    """Where the environment alone says that the store is."""
+    named = os.environ.get("REAMON_SQLITE__PATH")
+    return Path(named) if named else default_path()
+
+
+def read(target: Path, question: Callable[["Store"], Awaitable[T]]) -> T:
+    """Open the store at `target` and ask it something.
+
+    Raises:
+        StoreError: There is no store, or not one that this version reads.
+    """
+    import asyncio  # noqa: PLC0415 - a help text needs neither
+
+    from reamon.store import Store  # noqa: PLC0415 - brings SQLAlchemy, which a help text does not need
+
+    async def ask() -> T:
+        async with Store.open(target) as store:
+            return await question(store)
+
+    return asyncio.run(ask())
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an option's value."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return number

@@ -1,0 +1,30 @@
+"""Exporters: where finished spans go. Each is imported when it is first asked for."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reamon.exporters.console import ConsoleExporter
+    from reamon.exporters.jsonl import JSONLExporter, read_jsonl
+    from reamon.exporters.memory import MemoryExporter
+    from reamon.exporters.sqlite import SQLiteExporter
+
+_HOMES = {
+    "ConsoleExporter": "reamon.exporters.console",
+    "JSONLExporter": "reamon.exporters.jsonl",
+    "MemoryExporter": "reamon.exporters.memory",
+    "SQLiteExporter": "reamon.exporters.sqlite",
+    "read_jsonl": "reamon.exporters.jsonl",
+}
+
+__all__ = ["ConsoleExporter", "JSONLExporter", "MemoryExporter", "SQLiteExporter", "read_jsonl"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

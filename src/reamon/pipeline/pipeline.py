@@ -1,0 +1,154 @@
+"""The pipeline: queue, worker, stages and lanes, put together."""
+
+import contextvars
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from reamon.guard import guard
+from reamon.model import Span
+from reamon.pipeline.lane import Lane
+from reamon.pipeline.outbox import Outbox
+from reamon.pipeline.queue import SpanQueue
+from reamon.pipeline.retry import Backoff
+from reamon.pipeline.spool import Spool
+from reamon.pipeline.stages import Stages
+from reamon.pipeline.stats import Stats
+from reamon.pipeline.worker import Worker
+from reamon.protocols import Exporter
+
+_FLUSH_SHARE = 0.8  # of a shutdown's time; the rest is for putting on disk what could not be delivered
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may wait where, and for how long.
+
+    Attributes:
+        max_queue: Spans that may wait for the worker.
+        max_lane_bytes: Bytes that may wait in memory for one exporter.
+        batch_size: Spans in one batch.
+        flush_interval: Seconds until a finished span is committed.
+        retry_cap: Seconds between two attempts.
+    """
+
+    max_queue: int = 100_000
+    max_lane_bytes: int = 32 * 1024 * 1024
+    batch_size: int = 2_000
+    flush_interval: float = 0.2
+    retry_cap: float = 10.0
+
+
+class Pipeline:
+    """Takes what tracing appends to `queue` to every exporter.
+
+    Args:
+        build: Makes the span of a queued item (see `Worker`).
+        exporters: One lane is made for each.
+        stages: Processors, collectors, sampler.
+        outbox: The disk behind the lanes.
+        limits: How much may wait where.
+        on_drain: Called before each drain of the queue.
+        age_of: How many seconds ago a queued item was finished.
+        context: Makes the contexts in which our threads run.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Any], Span | None],
+        exporters: Sequence[Exporter],
+        stages: Stages,
+        outbox: Outbox | None,
+        limits: Limits,
+        *,
+        on_drain: Callable[[], object],
+        age_of: Callable[[Any], float],
+        context: Callable[[], contextvars.Context] = contextvars.copy_context,
+    ) -> None:
+        self._outbox = outbox
+        self._age_of = age_of
+        self._lanes = [
+            Lane(
+                exporter,
+                Spool(exporter.name, getattr(exporter, "destination", exporter.name), outbox, limits.max_lane_bytes),
+                batch_size=limits.batch_size,
+                backoff=Backoff(cap=limits.retry_cap),
+                context=context,
+            )
+            for exporter in exporters
+        ]
+        self._worker = Worker(
+            build,
+            stages,
+            self._lanes,
+            capacity=limits.max_queue,
+            flush_interval=limits.flush_interval,
+            on_drain=on_drain,
+            context=context,
+        )
+
+    @property
+    def queue(self) -> SpanQueue:
+        """What tracing appends to."""
+        return self._worker.queue
+
+    def start(self) -> None:
+        """Take over what dead processes left on disk, and begin to deliver it. Our own threads start with the first span."""
+        for lane in self._lanes:
+            if lane.spool.claim():
+                lane.nudge()
+
+    def flush(self, timeout: float, *, durable: bool = False) -> bool:
+        """Wait until all that finished before is acknowledged or given up by every exporter, or on disk if `durable`."""
+        deadline = time.monotonic() + timeout
+        drained = self._worker.drain(deadline)
+        wanted = [(lane, lane.want_flush(deadline)) for lane in self._lanes]
+        flushed = [lane.wait_flush(spans, deadline, durable=durable) for lane, spans in wanted]
+        return drained and all(flushed)
+
+    def shutdown(self, timeout: float) -> bool:
+        """Deliver, then stop; what cannot be delivered in time is put on disk. Returns whether nothing was lost."""
+        deadline = time.monotonic() + timeout
+        self.flush(timeout * _FLUSH_SHARE, durable=True)
+        self._worker.stop(deadline)
+        for lane in self._lanes:
+            lane.want_stop(deadline)
+        safe = [lane.wait_stop(deadline) for lane in self._lanes]
+        if self._outbox is not None:
+            self._outbox.close()
+        return all(safe) and not self._worker.waiting
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child."""
+        if self._outbox is not None:
+            self._outbox.after_fork()
+        for lane in self._lanes:
+            lane.after_fork()
+        self._worker.after_fork()
+
+    def stats(self) -> Stats:
+        """What became of every span."""
+        worker = self._worker
+        waiting = worker.waiting
+        dropped: Counter[str] = Counter(worker.dropped)
+        for lane in self._lanes:
+            dropped.update(lane.spool.dropped)
+        return Stats(
+            recorded=worker.recorded,
+            exported={lane.name: lane.exported for lane in self._lanes},
+            pending={lane.name: lane.spool.pending + waiting for lane in self._lanes},
+            spooled={lane.name: lane.spool.spooled for lane in self._lanes},
+            dropped={reason: count for reason, count in sorted(dropped.items()) if count},
+            internal_errors=guard.errors,
+            microseconds_per_span=worker.microseconds_per_span,
+            queue_age_seconds=self._queue_age(),
+            lanes={lane.name: lane.stats() for lane in self._lanes},
+        )
+
+    def _queue_age(self) -> float:
+        try:
+            return self._age_of(self.queue[0])
+        except IndexError:
+            return 0.0

@@ -1,0 +1,56 @@
+"""The queue between the application's threads and the worker."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+_ASLEEP = 1
+
+
+class SpanQueue(deque[Any]):
+    """A deque that knows when the worker should look at it.
+
+    Appending is all that the application's threads do. `wake_at` is how many items make them call `wake()`: one while
+    the worker sleeps, a batch while it gathers, the capacity while it works.
+
+    At the capacity the newest span is dropped, and counted in `dropped`: the worker has been starved, and the
+    application's memory comes first.
+
+    Args:
+        capacity: Spans that may wait.
+        on_wake: Told when `wake_at` is reached; may be called by any thread, and must be quick.
+    """
+
+    def __init__(self, capacity: int, on_wake: Callable[[], None]) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self.wake_at = _ASLEEP
+        self._on_wake = on_wake
+        self._count_drop = itertools.count(1).__next__
+        self.dropped = 0
+
+    def wake(self) -> None:
+        """Called by whoever sees that `wake_at` items wait."""
+        if len(self) > self.capacity:
+            self.pop()
+            self.dropped = self._count_drop()
+        else:
+            self.wake_at = self.capacity + 1
+        self._on_wake()
+
+    def sleep(self) -> bool:
+        """Ask to be woken by the next span. Returns whether one has come already."""
+        self.wake_at = _ASLEEP
+        return len(self) > 0
+
+    def gather(self, batch: int) -> None:
+        """Ask to be woken when `batch` spans wait."""
+        self.wake_at = min(batch, self.capacity + 1)
+
+    def reset(self) -> None:
+        """Forget everything, in a forked child."""
+        self.clear()
+        self.dropped = 0
+        self._count_drop = itertools.count(1).__next__
+        self.wake_at = _ASLEEP

@@ -1,0 +1,53 @@
+"""Redaction: values of secret keys never leave the process."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from reamon.model import Payload, Span
+
+REDACTED = "[redacted]"
+_PAYLOADS = ("input", "output", "state_before", "state_after", "metadata")
+
+
+class RedactKeys:
+    """A processor that replaces the values of some keys, in payloads and attributes, at any depth.
+
+    Most payloads have none of the keys: a search in the raw bytes finds that out, and only the others are decoded.
+
+    Args:
+        keys: The keys, in any case.
+
+    Example:
+        >>> redact = RedactKeys(["password"])
+        >>> redact.clean({"user": "ada", "Password": "x"})
+        {'user': 'ada', 'Password': '[redacted]'}
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys = frozenset(key.lower() for key in keys)
+        alternatives = "|".join(re.escape(key) for key in sorted(self._keys))
+        self._suspicious = re.compile(f'"(?:{alternatives})"'.encode(), re.IGNORECASE)
+
+    def __call__(self, span: Span, /) -> Span:
+        """The span, redacted."""
+        changes: dict[str, Any] = {}
+        for name in _PAYLOADS:
+            payload: Payload | None = getattr(span, name)
+            if payload is not None and self._suspicious.search(payload.raw):
+                changes[name] = Payload.of(self.clean(payload.value))
+        if span.attributes:
+            cleaned = self.clean(span.attributes)
+            if cleaned != span.attributes:
+                changes["attributes"] = cleaned
+        return span.replace(**changes) if changes else span
+
+    def clean(self, value: Any) -> Any:
+        """A copy of a JSON-like value, redacted."""
+        if isinstance(value, dict):
+            return {
+                key: REDACTED if key.lower() in self._keys else self.clean(item) for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self.clean(item) for item in value]
+        return value

@@ -1,0 +1,46 @@
+"""Stats: what became of every span, and what we cost."""
+
+import msgspec
+
+
+class LaneStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One exporter's lane.
+
+    Attributes:
+        state: "ok", "failing" (it is being retried) or "stopped".
+        failures: How often in a row it has failed.
+        last_error: What it said last.
+        microseconds_per_span: CPU time of the lane's thread for each span that it delivered.
+    """
+
+    state: str
+    failures: int
+    last_error: str | None
+    microseconds_per_span: float | None
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of every span of this process. At rest, for each lane: recorded = exported + pending + spooled + dropped.
+
+    Attributes:
+        recorded: Finished spans of this process.
+        exported: Spans that were acknowledged, by lane.
+        pending: Spans that wait in memory, by lane.
+        spooled: Spans that wait on disk, by lane.
+        dropped: Spans that were given up, by reason: "queue_full", "processor" (it said so), "processor_error",
+            "rejected", "outbox_full", "memory_full".
+        internal_errors: Our own errors that were contained.
+        microseconds_per_span: CPU time of the worker's thread for each span.
+        queue_age_seconds: How long the oldest finished span has been waiting for the worker.
+        lanes: The state of each lane.
+    """
+
+    recorded: int
+    exported: dict[str, int]
+    pending: dict[str, int]
+    spooled: dict[str, int]
+    dropped: dict[str, int]
+    internal_errors: int
+    microseconds_per_span: float | None
+    queue_age_seconds: float
+    lanes: dict[str, LaneStats]

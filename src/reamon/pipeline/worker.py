@@ -1,0 +1,195 @@
+"""The worker: one thread that turns what was recorded into spans, edits them, and hands them to every lane."""
+
+import contextvars
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from reamon.guard import guard
+from reamon.model import Span
+from reamon.pipeline.lane import Lane
+from reamon.pipeline.queue import SpanQueue
+from reamon.pipeline.stages import Stages
+
+_CHUNK: Final = 64
+_GATHER: Final = 1_024
+_SPAN_BYTES: Final = 700  # what a Span with its strings takes, payloads aside
+
+
+class Worker:
+    """Drains the queue every half flush interval, or sooner if a batch is waiting. It sleeps while nothing happens.
+
+    Args:
+        build: Makes the span of a queued item, finished or begun; None where there is nothing to tell any more.
+        stages: Processors, collectors and sampler.
+        lanes: Where the spans go.
+        capacity: Spans that may wait for the worker.
+        flush_interval: Seconds until a finished span is committed: half is the worker's, half the lanes'.
+        on_drain: Called before each drain.
+        context: The context of the thread.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Any], Span | None],
+        stages: Stages,
+        lanes: list[Lane],
+        *,
+        capacity: int,
+        flush_interval: float,
+        on_drain: Callable[[], object],
+        context: Callable[[], contextvars.Context] = contextvars.copy_context,
+    ) -> None:
+        self.queue = SpanQueue(capacity, self.nudge)
+        self._build = build
+        self._stages = stages
+        self._lanes = lanes
+        self._interval = flush_interval / 2
+        self._on_drain = on_drain
+        self._context = context
+        self._begin()
+
+    def _begin(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._wake = threading.Event()
+        self._drained = threading.Condition()
+        self._wanted = 0
+        self._done = 0
+        self._stopping = False
+        self._taken = 0
+        self._busy_ns = 0
+
+    @property
+    def recorded(self) -> int:
+        """Finished spans of this process."""
+        return self._taken + len(self.queue) + self.queue.dropped
+
+    @property
+    def waiting(self) -> int:
+        """Finished spans that no lane has seen yet."""
+        return len(self.queue)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Spans that no lane will see, by reason."""
+        return self._stages.dropped + Counter(queue_full=self.queue.dropped)
+
+    @property
+    def microseconds_per_span(self) -> float | None:
+        """CPU time of the thread for each span."""
+        return self._busy_ns / 1000 / self._taken if self._taken else None
+
+    def nudge(self) -> None:
+        """Make sure that the thread runs and is awake."""
+        if self._thread is None and not self._stopping:
+            self._start()
+        self._wake.set()
+
+    def drain(self, deadline: float) -> bool:
+        """Wait until all that is in the queue now has been handed to the lanes. Returns whether it has."""
+        with self._drained:
+            self._wanted += 1
+            wanted = self._wanted
+        self.nudge()
+        if self._thread is None:  # the interpreter is going down, and no thread can be started any more
+            self._drain()
+            return True
+        with self._drained:
+            return self._drained.wait_for(lambda: self._done >= wanted, max(deadline - time.monotonic(), 0.0))
+
+    def stop(self, deadline: float) -> None:
+        """End the thread."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: what waits is the parent's to deliver. The next span starts the thread."""
+        self.queue.reset()
+        self._stages.after_fork()
+        self._begin()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._context().run, args=(self._run,), name="reamon-worker", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                guard.contain("worker start", error)
+                return
+            self._thread = thread
+
+    def _run(self) -> None:
+        while not self._stopping:
+            if not self.queue.sleep() and self._done >= self._wanted:
+                self._wake.wait()
+            self._wake.clear()
+            self.queue.gather(_GATHER)
+            if self._done >= self._wanted and len(self.queue) < _GATHER and not self._stopping:
+                self._wake.wait(self._interval)
+                self._wake.clear()
+            wanted = self._wanted
+            try:
+                self._drain()
+            except Exception as error:
+                guard.contain("worker", error)
+            with self._drained:
+                self._done = wanted
+                self._drained.notify_all()
+
+    def _drain(self) -> None:
+        """Hand all that waits to the lanes, in small pieces: between two of them, other threads get the interpreter."""
+        self._on_drain()
+        queue = self.queue
+        left = len(queue)
+        while left > 0:
+            begun = time.thread_time_ns()
+            items = [queue.popleft() for _ in range(min(left, _CHUNK))]
+            left -= len(items)
+            self._hand_over(items)
+            self._busy_ns += time.thread_time_ns() - begun
+            time.sleep(0)
+
+    def _hand_over(self, items: list[Any]) -> None:
+        finished: list[Span] = []
+        begun: list[Span] = []
+        for item in items:
+            try:
+                span = self._build(item)
+                if span is None:
+                    continue
+                if span.end_ns is None:
+                    self._begin_one(span, begun)
+                    continue
+                self._taken += 1
+                edited = self._stages.finish(span)
+                if edited is not None:
+                    finished.append(edited)
+            except Exception as error:
+                guard.contain("worker", error)
+        weight = sum(map(_weight, finished))
+        for lane in self._lanes:
+            if begun:
+                lane.put_started(begun)
+            if finished:
+                lane.put(finished, weight)
+
+    def _begin_one(self, span: Span, begun: list[Span]) -> None:
+        edited = self._stages.begin(span)
+        if edited is not None:
+            begun.append(edited)
+
+
+def _weight(span: Span) -> int:
+    """Bytes that a span takes in memory, roughly."""
+    size = _SPAN_BYTES
+    for payload in (span.input, span.output, span.state_before, span.state_after):
+        if payload is not None:
+            size += len(payload.raw)
+    return size

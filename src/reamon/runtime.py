@@ -1,0 +1,355 @@
+"""The runtime: the composition root. The one place where settings, tracing, pipeline and parts are put together."""
+
+import atexit
+import contextvars
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from reamon import plugins, processes
+from reamon.errors import ConfigurationError
+from reamon.guard import guard, log
+from reamon.model import Span
+from reamon.pipeline import Limits, Outbox, Pipeline, RedactKeys, Stages, Stats
+from reamon.protocols import Collector, Exporter, Processor
+from reamon.tracing import Clock, Recorder, Started, attach, detach, suppress, to_span
+
+if TYPE_CHECKING:
+    from reamon.settings import MonitoringSettings
+
+Part = TypeVar("Part")
+_NOTHING: Final = Stats(
+    recorded=0,
+    exported={},
+    pending={},
+    spooled={},
+    dropped={},
+    internal_errors=0,
+    microseconds_per_span=None,
+    queue_age_seconds=0.0,
+    lanes={},
+)
+
+
+class Runtime:
+    """What `configure()` made: the settings, the parts, and the pipeline that connects them.
+
+    Args:
+        settings: All settings.
+        exporters: Where finished spans go.
+        stages: Processors, collectors, sampler.
+        clock: Injected by tests.
+        unique_62: Gives the bits that make ids unique; injected by tests.
+    """
+
+    def __init__(
+        self,
+        settings: "MonitoringSettings",
+        exporters: Sequence[Exporter],
+        stages: Stages,
+        *,
+        clock: Clock | None = None,
+        random_62: Callable[[], int] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.exporters = tuple(exporters)
+        limits = Limits(
+            max_queue=settings.max_queue,
+            max_lane_bytes=settings.max_lane_bytes,
+            batch_size=settings.batch_size,
+            flush_interval=settings.flush_interval,
+            retry_cap=settings.retry_cap,
+        )
+        self._clock = clock or Clock()
+        self.pipeline = Pipeline(
+            self._build,
+            exporters,
+            stages,
+            Outbox(settings.home / "outbox.sqlite", settings.max_outbox_bytes),
+            limits,
+            on_drain=self._before_drain,
+            age_of=self._age_of,
+            context=_quiet_context,
+        )
+        self.recorder = Recorder(
+            self.pipeline.queue,
+            clock=self._clock,
+            random_62=random_62,
+            payload_limit=settings.payload_limit,
+            project=settings.project,
+        )
+
+    def start(self) -> None:
+        """Open the exporters, take over what dead processes left on disk, and begin to record."""
+        for exporter in self.exporters:
+            opening = getattr(exporter, "open", None)
+            if opening is not None:
+                opening()
+        self.pipeline.start()
+        if self.settings.enabled:
+            attach(self.recorder)
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child."""
+        self.pipeline.after_fork()
+        self.recorder.after_fork()
+
+    def _build(self, item: Any) -> Span | None:
+        process_id = self.recorder.process_id
+        return item.to_span(process_id) if isinstance(item, Started) else to_span(item, process_id)
+
+    def _before_drain(self) -> None:
+        self._clock.reanchor()
+        _finish_with_multiprocessing()
+
+    def _age_of(self, item: Any) -> float:
+        ended = item.root.start if isinstance(item, Started) else item.end_mark
+        return max(self.recorder.now() - ended, 0) / 1e9
+
+
+_runtime: Runtime | None = None
+_lock = threading.RLock()
+
+
+def configure(
+    settings: "MonitoringSettings | Mapping[str, Any] | None" = None,
+    *,
+    exporters: "Sequence[str | Exporter] | str | None" = None,
+    collectors: "Sequence[str | Collector] | str | None" = None,
+    processors: "Sequence[str | Processor] | str | None" = None,
+    clock: Clock | None = None,
+    random_62: Callable[[], int] | None = None,
+    **overrides: Any,
+) -> Runtime:
+    """Begin to record. Called again, it flushes what there is and starts afresh.
+
+    Args:
+        settings: A `MonitoringSettings`, or a mapping of its fields. Default: environment and `.env`.
+        exporters: Where finished spans go: names, or exporters of your own. Default: the setting `exporters`, which is
+            SQLite at `$REAMON_HOME/reamon.db`.
+        collectors: What derives more from spans, by name or as objects. Default: the setting `collectors`.
+        processors: What edits or drops spans, by name or as callables, after redaction and in this order. Default: the
+            setting `processors`.
+        clock: Where the time comes from; for tests.
+        random_62: Where the 62 unique bits of ids come from; for tests.
+        **overrides: Single settings, which win over `settings` and the environment.
+
+    Returns:
+        The runtime; `flush()`, `shutdown()` and `stats()` are about the last one that was configured.
+
+    Raises:
+        ConfigurationError: A setting or a part cannot be used; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> from reamon.exporters import MemoryExporter
+        >>> runtime = configure(exporters=[MemoryExporter()], home=tempfile.mkdtemp())
+        >>> shutdown()
+        True
+    """
+    global _runtime  # noqa: PLW0603 - one process, one runtime
+    resolved = _resolve_settings(settings, overrides)
+    destinations = _parts("exporters", exporters, resolved.exporters, resolved.options_of)
+    for exporter in destinations:
+        _require_method("exporter", exporter, "export")
+    derivers = _parts("collectors", collectors, resolved.collectors)
+    for collector in derivers:
+        _require_method("collector", collector, "collect")
+    editors = _parts("processors", processors, resolved.processors)
+    for editor in editors:
+        if not callable(editor):
+            raise ConfigurationError(f"processors: {editor!r} cannot be called; a processor takes a span and returns one")
+    if resolved.redact_keys:
+        editors.insert(0, RedactKeys(resolved.redact_keys))
+    stages = Stages(editors, derivers, resolved.sample_rate)
+    with _lock:
+        if _runtime is not None:
+            shutdown(resolved.shutdown_timeout)
+        runtime = Runtime(resolved, destinations, stages, clock=clock, random_62=random_62)
+        runtime.start()
+        _runtime = runtime
+        _hook_into_process(resolved)
+    return runtime
+
+
+def flush(timeout: float = 5.0, *, until: str = "acknowledged") -> bool:
+    """Wait until everything that finished before is safe.
+
+    Args:
+        timeout: Seconds to wait at most.
+        until: "acknowledged": every exporter has taken it (or refused it for good), what waited on disk included.
+            "durable": for an exporter that is down, on disk is enough.
+
+    Returns:
+        Whether it is.
+    """
+    if until not in ("acknowledged", "durable"):
+        raise ConfigurationError(f"flush(until={until!r}): until is 'acknowledged' or 'durable'")
+    runtime = _runtime
+    return True if runtime is None else runtime.pipeline.flush(timeout, durable=until == "durable")
+
+
+def shutdown(timeout: float = 5.0) -> bool:
+    """Flush, and stop recording; decorated code passes through afterwards. Also runs when the process exits.
+
+    Args:
+        timeout: Seconds that it may take, at most. What is not delivered by then is put on disk, and delivered by the
+            next process that is configured with the same exporter.
+
+    Returns:
+        Whether everything is delivered or on disk.
+    """
+    global _runtime  # noqa: PLW0603 - one process, one runtime
+    with _lock:
+        runtime, _runtime = _runtime, None
+        detach()
+    return True if runtime is None else runtime.pipeline.shutdown(timeout)
+
+
+async def aflush(timeout: float = 5.0, *, until: str = "acknowledged") -> bool:  # noqa: ASYNC109 - bounds a thread's work
+    """`flush()` for coroutines: the event loop goes on meanwhile."""
+    import asyncio  # noqa: PLC0415 - whoever awaits this has it already
+
+    return await asyncio.to_thread(flush, timeout, until=until)
+
+
+async def ashutdown(timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - bounds a thread's work
+    """`shutdown()` for coroutines: the event loop goes on meanwhile."""
+    import asyncio  # noqa: PLC0415 - whoever awaits this has it already
+
+    return await asyncio.to_thread(shutdown, timeout)
+
+
+def stats() -> Stats:
+    """What became of every span of this process, how each exporter is doing, and what reamon itself costs.
+
+    Example:
+        >>> stats().internal_errors
+        0
+    """
+    runtime = _runtime
+    if runtime is not None:
+        return runtime.pipeline.stats()
+    return _NOTHING
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------
+
+
+def _resolve_settings(
+    settings: "MonitoringSettings | Mapping[str, Any] | None", overrides: Mapping[str, Any]
+) -> "MonitoringSettings":
+    from reamon.settings import MonitoringSettings  # noqa: PLC0415 - pydantic-settings takes half a second
+
+    if settings is None:
+        return MonitoringSettings(**overrides)
+    if isinstance(settings, Mapping):
+        return MonitoringSettings(**{**settings, **overrides})
+    if not isinstance(settings, MonitoringSettings):
+        raise ConfigurationError(f"configure(): settings is a MonitoringSettings or a mapping, not {settings!r}")
+    if not overrides:
+        return settings
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return MonitoringSettings(**{**given, **overrides})
+
+
+def _parts(
+    group: str,
+    given: Iterable[Any] | str | None,
+    default: Iterable[str],
+    options_of: Callable[[str], dict[str, Any]] = lambda _: {},
+) -> list[Any]:
+    """The parts of one kind, names replaced by what they name. Two of one name are refused."""
+    chosen = default if given is None else (given.split(",") if isinstance(given, str) else list(given))
+    parts = []
+    for item in chosen:
+        if isinstance(item, str):
+            name = item.strip()
+            try:
+                parts.append(plugins.load(group, name)(**options_of(name)))
+            except TypeError as error:
+                raise ConfigurationError(f"{group[:-1]} {name!r}: its options do not fit: {error}") from error
+        else:
+            parts.append(item)
+    names = [getattr(part, "name", None) for part in parts]
+    for name in names:
+        if name is not None and names.count(name) > 1:
+            raise ConfigurationError(f"{group}: two of them are called {name!r}; give one another name")
+    return parts
+
+
+def _require_method(what: str, part: Any, method: str) -> None:
+    if isinstance(part, type):
+        raise ConfigurationError(f"{what}s: {part.__name__} is a class; give an object of it: {part.__name__}(...)")
+    if not callable(getattr(part, method, None)):
+        raise ConfigurationError(f"{what}s: {part!r} has no {method}(); see reamon.protocols.{what.capitalize()}")
+    if not isinstance(getattr(part, "name", None), str) or not part.name:
+        raise ConfigurationError(f"{what}s: {part!r} has no name; give it one, as a non-empty string")
+
+
+# -- the process -----------------------------------------------------------------------------------------------------
+
+
+def _quiet_context() -> contextvars.Context:
+    """A context in which nothing is recorded: our threads, and what exporters do in them."""
+    context = contextvars.Context()
+    context.run(suppress().__enter__)
+    return context
+
+
+_hooked = False
+
+
+def _hook_into_process(settings: "MonitoringSettings") -> None:
+    """Exit, fork and SIGTERM, once for each process."""
+    global _hooked  # noqa: PLW0603 - one process, one hook
+    if not _hooked:
+        _hooked = True
+        atexit.register(_at_exit)
+        os.register_at_fork(after_in_child=_after_fork)
+    _finish_with_multiprocessing()
+    is_main = threading.current_thread() is threading.main_thread()
+    if settings.handle_sigterm and is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _at_exit() -> None:
+    runtime = _runtime
+    if runtime is not None and not shutdown(runtime.settings.shutdown_timeout):
+        log("reamon", logging.WARNING, "exit_incomplete", stats=repr(runtime.pipeline.stats().pending))
+
+
+def _on_sigterm(number: int, _frame: FrameType | None) -> None:
+    """Flush, then end as the process would have ended without us."""
+    _at_exit()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - the parent's may be held by a thread that the child does not have
+    _lock = threading.RLock()
+    guard.reset()
+    processes.renew()
+    if _runtime is not None:
+        _runtime.after_fork()
+
+
+_finalized_pid: int | None = None
+
+
+def _finish_with_multiprocessing() -> None:
+    """Shut down when a `multiprocessing` child ends: it skips `atexit`, and runs finalizers of its own."""
+    global _finalized_pid  # noqa: PLW0603 - once for each process
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is None or process is None or _finalized_pid == os.getpid() or process.parent_process() is None:
+        return
+    _finalized_pid = os.getpid()
+    util.Finalize(None, _at_exit, exitpriority=-1)

@@ -1,0 +1,170 @@
+"""Settings: keyword arguments, environment variables `REAMON_*`, a `.env` file, in that order of precedence."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from reamon.errors import ConfigurationError
+
+_PREFIX = "REAMON_"
+_NESTED = "__"
+Names = Annotated[tuple[str, ...], NoDecode]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class SQLiteSettings(BaseModel):
+    """The options of `SQLiteExporter`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path | None = Field(None, description="The database; `reamon.db` in `home` by default.")
+    synchronous: Literal["NORMAL", "FULL"] = Field("NORMAL", description="FULL survives a power loss as well.")
+    busy_timeout: Positive = Field(5.0, description="Seconds to wait for another writer before a batch is put off.")
+
+
+class JSONLSettings(BaseModel):
+    """The options of `JSONLExporter`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path | None = Field(None, description="The file; `spans.jsonl` in `home` by default.")
+    max_bytes: Count | None = Field(104_857_600, description="Bytes at which the file is put aside and a new one begun.")
+    max_age: Positive | None = Field(None, description="Seconds after which the file is put aside.")
+    keep: Count | None = Field(None, description="How many files that were put aside are kept; all by default.")
+
+
+class MonitoringSettings(BaseSettings):
+    """Everything that can be set. Each field is also an environment variable: `REAMON_` and its name in capitals.
+
+    Nested fields are joined by two underscores: `REAMON_SQLITE__PATH`. Lists are comma-separated:
+    `REAMON_EXPORTERS=sqlite,jsonl`.
+
+    Raises:
+        ConfigurationError: A value cannot be used, or a name is unknown; the message lists all that is wrong.
+
+    Example:
+        >>> MonitoringSettings(exporters="sqlite,jsonl", project="calls").exporters
+        ('sqlite', 'jsonl')
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter=_NESTED, env_file=".env", extra="ignore", frozen=True
+    )
+
+    enabled: bool = Field(True, description="Whether anything is recorded.")
+    home: Path = Field(Path(".reamon"), description="Where files go that have no place of their own.")
+    project: str | None = Field(None, description="The project of traces that name none.")
+    exporters: Names = Field(("sqlite",), description="Where finished spans go, by name.")
+    collectors: Names = Field(("cost",), description="What derives more from spans, by name.")
+    processors: Names = Field((), description="What edits or drops spans, by name, in this order.")
+    redact_keys: Names = Field(
+        ("password", "passwd", "secret", "api_key", "access_token", "refresh_token", "client_secret", "authorization"),
+        description="Keys whose values are replaced in payloads and attributes, in any case; none: empty.",
+    )
+    sample_rate: float = Field(1.0, ge=0, le=1, description="The share of traces that keep their payloads.")
+    payload_limit: int = Field(65_536, ge=256, description="Bytes that one payload may take.")
+    flush_interval: Positive = Field(0.2, le=60, description="Seconds until a finished span is committed, at most.")
+    max_queue: Count = Field(100_000, description="Spans that may wait for the worker; beyond, the newest are dropped.")
+    max_lane_bytes: Count = Field(
+        33_554_432, description="Bytes that may wait in memory for one exporter; beyond, the oldest go to disk."
+    )
+    max_outbox_bytes: Count = Field(
+        1_073_741_824, description="Bytes that may wait on disk; beyond, the oldest are dropped."
+    )
+    batch_size: Count = Field(2_000, description="Spans in one batch, at most.")
+    retry_cap: Positive = Field(10.0, description="Seconds between two attempts of an exporter that fails, at most.")
+    shutdown_timeout: float = Field(5.0, ge=0, description="Seconds that the exit of the process may take.")
+    handle_sigterm: bool = Field(
+        True, description="Flush on SIGTERM, where the application has no handler of its own, then end as before."
+    )
+    sqlite: SQLiteSettings = SQLiteSettings()
+    jsonl: JSONLSettings = JSONLSettings()
+    exporter_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Options of exporters that are not ours: `{name: {option: value}}`."
+    )
+
+    def __init__(self, **values: Any) -> None:
+        _refuse_unknown(values, type(self))
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(_explain(error, values)) from None
+
+    @field_validator("exporters", "collectors", "processors", "redact_keys", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """A comma-separated string as its parts; `none` and an empty string are no parts."""
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        return () if parts == ("none",) else parts
+
+    @field_validator("exporters", "collectors", "processors")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("each name may be given once")
+        return value
+
+    def options_of(self, exporter: str) -> dict[str, Any]:
+        """The options with which the exporter of that name is made."""
+        own: dict[str, BaseModel] = {"sqlite": self.sqlite, "jsonl": self.jsonl}
+        if exporter not in own:
+            return dict(self.exporter_options.get(exporter, {}))
+        options = own[exporter].model_dump()
+        options["path"] = options["path"] or self.home / {"sqlite": "reamon.db", "jsonl": "spans.jsonl"}[exporter]
+        return options
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """Variables called `REAMON_*` that are no setting, each with the one that it may be meant to be."""
+    known = set(variable_names())
+    names = os.environ if environment is None else environment
+    unknown = [
+        name
+        for name in names
+        if name.startswith(_PREFIX)
+        and not name.startswith((f"{_PREFIX}TEST_", f"{_PREFIX}EXPORTER_OPTIONS{_NESTED}"))
+        and name.upper() not in known
+    ]
+    return {name: next(iter(difflib.get_close_matches(name, known, 1)), None) for name in sorted(unknown)}
+
+
+def variable_names() -> list[str]:
+    """Every environment variable that is a setting."""
+    names = []
+    for name, field in MonitoringSettings.model_fields.items():
+        variable = f"{_PREFIX}{name.upper()}"
+        names.append(variable)
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            names += [f"{variable}{_NESTED}{inner.upper()}" for inner in nested.model_fields]
+    return names
+
+
+def _refuse_unknown(values: Mapping[str, Any], settings: type[MonitoringSettings]) -> None:
+    known = settings.model_fields
+    for name in values:
+        if name not in known and not name.startswith("_"):
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the settings are: {', '.join(known)}"
+            raise ConfigurationError(f"unknown setting {name!r}; {hint}")
+
+
+def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
+    """Every wrong setting by its name, with its value, what is allowed, and where it was read."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = [str(part) for part in problem["loc"]]
+        name = ".".join(path)
+        variable = f"{_PREFIX}{_NESTED.join(path).upper()}"
+        origin = f" (from {variable})" if path and path[0] not in given and variable in os.environ else ""
+        allowed = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name} = {problem['input']!r}{origin}: {allowed}")
+    return "these settings cannot be used: " + "; ".join(lines)

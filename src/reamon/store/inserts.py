@@ -1,0 +1,89 @@
+"""Inserts: many rows in few statements, and what to do about rows that are there already."""
+
+import sqlite3
+from collections.abc import Container, Sequence
+from itertools import chain
+from typing import Final
+
+from reamon.store.rows import KEY_PROBES, Row
+
+_ROWS_PER_STATEMENT: Final = (24, 4, 1)
+"""Few sizes, so that SQLite compiles few statements; 24 rows of our widest table stay below the 999 parameters that old
+SQLite versions allow."""
+
+
+class Insert:
+    """An INSERT into one table.
+
+    Args:
+        table: The table.
+        columns: Its columns, in the order of the rows' values.
+        conflict: The columns of which two rows cannot agree, in parentheses.
+        replace: On what condition a row that is there already is replaced; None for never.
+    """
+
+    def __init__(self, table: str, columns: Sequence[str], conflict: str, *, replace: str | None = None) -> None:
+        values = f"({', '.join('?' * len(columns))})"
+        assignments = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        action = "NOTHING" if replace is None else f"UPDATE SET {assignments} WHERE {replace}"
+        head, tail = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ", f" ON CONFLICT{conflict} DO {action}"
+        self._statements = [(size, head + ", ".join([values] * size) + tail) for size in _ROWS_PER_STATEMENT]
+
+    def run(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> bool:
+        """Insert `rows`. Returns whether all of them are in the table now; otherwise some were there."""
+        position = changed = 0
+        for size, statement in self._statements:
+            while len(rows) - position >= size:
+                part = rows[position : position + size]
+                changed += connection.execute(statement, list(chain.from_iterable(part))).rowcount
+                position += size
+        return changed == len(rows)
+
+
+class KeyedInsert(Insert):
+    """An INSERT of rows whose first column is the integer key `id`, and whose true key is a text.
+
+    Two texts may give the same integer, though seldom; then the later row gets the next one that is free.
+
+    Args:
+        table: The table.
+        columns: Its columns, `id` first and `key` second.
+        key: The column of the true key.
+        replace: On what condition a row with the same true key is replaced; None for never.
+    """
+
+    def __init__(self, table: str, columns: Sequence[str], *, key: str, replace: str | None = None) -> None:
+        same = f"{table}.{key} = excluded.{key}"
+        condition = None if replace is None else f"{same} AND {table}.{replace}"
+        super().__init__(table, columns, "(id)", replace=condition)
+        self._find = f"SELECT id, {key} FROM {table} WHERE id BETWEEN ? AND ?"
+        self._remove = f"DELETE FROM {table} WHERE id = ? AND {replace or 'FALSE'}"
+        _, self._insert_one = self._statements[-1]
+
+    def run(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> bool:
+        """Insert `rows`. Returns whether all of them were new, or replaced what was there."""
+        if super().run(connection, rows):
+            return True
+        for row in rows:
+            self._settle(connection, row)
+        return False
+
+    def _settle(self, connection: sqlite3.Connection, row: Row) -> None:
+        """See that a row is in the table that may not have got there at the first attempt."""
+        first, key = int(row[0]), row[1]
+        held = dict(connection.execute(self._find, (first, first + KEY_PROBES)).fetchall())
+        place = next((number for number, owner in held.items() if owner == key), None)
+        if place is None:
+            place = self._free_place(first, held)
+        else:
+            removed = connection.execute(self._remove, (place,)).rowcount
+            if not removed:
+                return
+        connection.execute(self._insert_one, (place, *row[1:]))
+
+    @staticmethod
+    def _free_place(first: int, held: Container[int]) -> int:
+        for number in range(first, first + KEY_PROBES + 1):
+            if number not in held:
+                return number
+        raise ValueError(f"too many spans are already near this row id ({first})")

@@ -1,0 +1,16 @@
+"""What Alembic runs for every command of `reamon.store.migrate`: on a connection whose transaction is the caller's."""
+
+from alembic import context
+
+from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

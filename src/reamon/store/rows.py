@@ -1,0 +1,276 @@
+"""Rows: spans as tuples for SQLite, in the order of the tables' columns.
+
+This runs once for every span that is recorded, so it is plain: no dictionaries, no reflection, payloads spliced as the
+text that they are already. A test holds the columns against the tables.
+"""
+
+from decimal import Context, Decimal
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from reamon.model import Payload, Span, SpanKind, SpanStatus, Usage
+from reamon.model.cost import rounded
+from reamon.model.ids import row_id
+from reamon.model.times import iso
+
+Row = tuple[str | int | float, ...]
+
+NULL: Final = float("nan")
+"""What stands for NULL in a row: SQLite stores a NaN as NULL, and `sqlite3` binds a float in a tenth of the time that
+it takes for None, which it offers to every registered adapter first. Two thirds of a row's columns are NULL."""
+
+MONEY: Final = Context(prec=60)
+"""The context in which money is added up: wide enough that no sum is rounded."""
+
+KEY_PROBES: Final = 64
+"""How far from `row_id(span_id)` a span's row may lie, where others have the numbers before it."""
+
+OPERATION_COLUMNS: Final = (
+    "id", "span_id", "trace_id", "parent_id", "kind", "name", "provider", "model", "start_time", "end_time",
+    "duration_ms", "queue_wait_ms", "first_token_ms", "status", "status_reason", "input_tokens", "output_tokens",
+    "cached_input_tokens", "cost", "error_type", "error_message", "usage", "attributes", "events", "links", "extra",
+    "error_stack", "input_data", "output_data",
+)  # fmt: skip
+AGENT_COLUMNS: Final = (
+    "id", "span_id", "trace_id", "parent_id", "agent_type", "agent_name", "agent_version", "execution_order",
+    "start_time", "end_time", "duration_ms", "queue_wait_ms", "first_token_ms", "status", "status_reason", "success",
+    "next_agent", "confidence", "cost", "error_type", "error_message", "decision", "usage", "attributes", "events",
+    "links", "extra", "error_stack", "input_data", "output_data", "state_before", "state_after",
+)  # fmt: skip
+WORKFLOW_COLUMNS: Final = (
+    "id", "trace_id", "call_id", "workflow_name", "workflow_version", "project", "kind", "status", "status_reason",
+    "start_time", "end_time", "duration_ms", "queue_wait_ms", "first_token_ms", "total_cost", "cost_status",
+    "process_id", "outcome", "error_type", "error_message", "tags", "metadata", "usage", "attributes", "events",
+    "links", "extra", "error_stack", "input_data", "output_data",
+)  # fmt: skip
+COST_COLUMNS: Final = (
+    "span_id", "cost_type", "price_version", "item", "trace_id", "agent_id", "call_id", "provider", "model",
+    "usage_units", "unit", "unit_cost", "cost_amount", "price_source", "effective_date", "timestamp",
+)  # fmt: skip
+
+_NANOS_PER_MILLI: Final = 1e6
+_WORKFLOW_STATUS: Final = {
+    **{status: status.value for status in SpanStatus},
+    SpanStatus.OK: "completed",
+    SpanStatus.ERROR: "failed",
+}
+_STATUS: Final = {status: status.value for status in SpanStatus}
+_KIND: Final = {kind: kind.value for kind in SpanKind}
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class TraceCost(NamedTuple):
+    """What a trace has cost so far, as its row says it."""
+
+    total: str | float = NULL
+    status: str = "unknown"
+
+
+NO_COST: Final = TraceCost()
+
+
+def operation_row(span: Span) -> Row:
+    """The row in `operations` of a span that is neither an agent nor the workflow at the root."""
+    start, end, usage, error = span.start_ns, span.end_ns, span.usage, span.error
+    attributes = span.attributes
+    return (
+        row_id(span.span_id),
+        span.span_id,
+        span.trace_id,
+        span.parent_id or NULL,
+        _KIND[span.kind],
+        span.name,
+        _billed(span, "provider", "gen_ai.provider.name") if usage or attributes else NULL,
+        _billed(span, "model", "gen_ai.request.model") if usage or attributes else NULL,
+        iso(start),
+        NULL if end is None else iso(end),
+        NULL if end is None else (end - start) / _NANOS_PER_MILLI,
+        NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
+        NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
+        _STATUS[span.status],
+        span.status_reason or NULL,
+        _total(usage, "input_tokens") if usage else NULL,
+        _total(usage, "output_tokens") if usage else NULL,
+        _total(usage, "cached_input_tokens") if usage else NULL,
+        _own_cost(span) if span.costs else NULL,
+        error.type if error else NULL,
+        error.message if error else NULL,
+        _json(usage) if usage else NULL,
+        _json(attributes) if attributes else NULL,
+        _events(span) if span.events else NULL,
+        _json(span.links) if span.links else NULL,
+        _extra(span),
+        error.stack if error else NULL,
+        span.input.raw.decode() if span.input else NULL,
+        span.output.raw.decode() if span.output else NULL,
+    )
+
+
+def agent_row(span: Span, cost: str | float = NULL) -> Row:
+    """The row in `agent_executions` of an agent.
+
+    Args:
+        span: The agent's span.
+        cost: What it cost, with the operations that it is the nearest agent of.
+    """
+    decision, error, end = span.decision, span.error, span.end_ns
+    return (
+        row_id(span.span_id),
+        span.span_id,
+        span.trace_id,
+        span.parent_id or NULL,
+        span.agent_type or span.name,
+        span.name,
+        span.version or NULL,
+        NULL if span.execution_order is None else span.execution_order,
+        iso(span.start_ns),
+        NULL if end is None else iso(end),
+        NULL if end is None else (end - span.start_ns) / _NANOS_PER_MILLI,
+        NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
+        NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
+        _STATUS[span.status],
+        span.status_reason or NULL,
+        1 if span.status is SpanStatus.OK else 0,
+        decision.next_agent or NULL if decision else NULL,
+        NULL if decision is None or decision.confidence is None else decision.confidence,
+        cost,
+        error.type if error else NULL,
+        error.message if error else NULL,
+        _json(decision) if decision else NULL,
+        _json(span.usage) if span.usage else NULL,
+        _json(span.attributes) if span.attributes else NULL,
+        _events(span) if span.events else NULL,
+        _json(span.links) if span.links else NULL,
+        _extra(span),
+        error.stack if error else NULL,
+        span.input.raw.decode() if span.input else NULL,
+        span.output.raw.decode() if span.output else NULL,
+        span.state_before.raw.decode() if span.state_before else NULL,
+        span.state_after.raw.decode() if span.state_after else NULL,
+    )
+
+
+def workflow_row(span: Span, cost: TraceCost = NO_COST) -> Row:
+    """The row in `workflow_traces` of a trace's root, of whatever kind; one that runs is a workflow that has begun."""
+    error, end = span.error, span.end_ns
+    return (
+        row_id(span.trace_id),
+        span.trace_id,
+        span.call_id or NULL,
+        span.name,
+        span.version or NULL,
+        span.project or NULL,
+        _KIND[span.kind],
+        _WORKFLOW_STATUS[span.status],
+        span.status_reason or NULL,
+        iso(span.start_ns),
+        NULL if end is None else iso(end),
+        NULL if end is None else (end - span.start_ns) / _NANOS_PER_MILLI,
+        NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
+        NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
+        cost.total,
+        cost.status,
+        span.process_id or NULL,
+        span.outcome or NULL,
+        error.type if error else NULL,
+        error.message if error else NULL,
+        _json(span.tags) if span.tags else NULL,
+        span.metadata.raw.decode() if span.metadata else NULL,
+        _json(span.usage) if span.usage else NULL,
+        _json(span.attributes) if span.attributes else NULL,
+        _events(span) if span.events else NULL,
+        _json(span.links) if span.links else NULL,
+        _extra(span),
+        error.stack if error else NULL,
+        span.input.raw.decode() if span.input else NULL,
+        span.output.raw.decode() if span.output else NULL,
+    )
+
+
+def cost_rows(span: Span) -> list[Row]:
+    """The rows in `cost_details` of a span."""
+    items: dict[tuple[str, str], int] = {}
+    rows: list[Row] = []
+    for detail in span.costs:
+        key = (detail.cost_type, detail.price_version)
+        item = items[key] = items.get(key, -1) + 1
+        rows.append(
+            (
+                span.span_id,
+                detail.cost_type,
+                detail.price_version,
+                item,
+                span.trace_id,
+                span.agent_id or NULL,
+                span.call_id or NULL,
+                detail.provider or NULL,
+                detail.model or NULL,
+                _digits(detail.usage_units),
+                detail.unit or NULL,
+                _digits(detail.unit_cost),
+                NULL if detail.amount is None else format(rounded(detail.amount), "f"),
+                detail.price_source,
+                detail.effective_date or NULL,
+                iso(span.start_ns if span.end_ns is None else span.end_ns),
+            )
+        )
+    return rows
+
+
+def _digits(number: Decimal | None) -> str | float:
+    return NULL if number is None else format(number, "f")
+
+
+def _json(value: Any) -> str:
+    return _encode(value).decode()
+
+
+def _billed(span: Span, field: str, attribute: str) -> str | float:
+    """Who or what was used: as the usage says, else as the attribute of that name does."""
+    for entry in span.usage:
+        value: str | None = getattr(entry, field)
+        if value is not None:
+            return value
+    named = span.attributes.get(attribute)
+    return named if isinstance(named, str) else NULL
+
+
+def _total(usage: tuple[Usage, ...], field: str) -> float:
+    """The sum of a count over all entries; unknown where none of them says."""
+    counts = [count for entry in usage if (count := getattr(entry, field)) is not None]
+    return sum(counts) if counts else NULL
+
+
+def _own_cost(span: Span) -> str | float:
+    """The sum of the span's known costs."""
+    amount: Decimal | None = None
+    for detail in span.costs:
+        if detail.amount is not None:
+            amount = MONEY.add(amount or Decimal(0), rounded(detail.amount))
+    return _digits(amount)
+
+
+def _events(span: Span) -> str:
+    return _json(
+        [{"name": event.name, "time": iso(event.time_ns), "attributes": event.attributes} for event in span.events]
+    )
+
+
+def _extra(span: Span) -> str | float:
+    """What was recorded on a span of a kind that has no column for it; on most spans nothing."""
+    if not (span.outcome or span.version or span.decision or span.state_before or span.state_after or span.metadata):
+        return NULL
+    extra: dict[str, Any] = {}
+    if span.kind is not SpanKind.AGENT:
+        extra |= {"decision": span.decision, "state_before": span.state_before, "state_after": span.state_after}
+    if not span.is_root:
+        extra |= {"outcome": span.outcome, "metadata": span.metadata}
+        if span.kind is not SpanKind.AGENT:
+            extra["version"] = span.version
+    kept = {key: _spliced(value) for key, value in extra.items() if value is not None}
+    return _json(kept) if kept else NULL
+
+
+def _spliced(value: Any) -> Any:
+    return msgspec.Raw(value.raw) if isinstance(value, Payload) else value

@@ -1,0 +1,197 @@
+"""The way in: a batch of spans in one SQLite transaction, with nothing but `sqlite3`.
+
+What makes it fast: rows in the order in which they come, several in one statement (each statement gives up the
+interpreter's lock once, and then works without it), integer keys that grow with time, as few indexes as the readers
+need, and sums that are read once for all traces of a batch.
+"""
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from reamon.errors import Rejected
+from reamon.guard import describe
+from reamon.model import Span, SpanKind
+from reamon.model.ids import row_id
+from reamon.store.inserts import Insert, KeyedInsert
+from reamon.store.mending import mended
+from reamon.store.rows import (
+    AGENT_COLUMNS,
+    COST_COLUMNS,
+    KEY_PROBES,
+    OPERATION_COLUMNS,
+    WORKFLOW_COLUMNS,
+    Row,
+    agent_row,
+    cost_rows,
+    operation_row,
+    workflow_row,
+)
+from reamon.store.sums import Sums, read_sums
+
+INTERRUPTED_REASON: Final = "its process died; when it ended is not known"
+
+_UNFINISHED: Final = "status IN ('running', 'interrupted')"
+_NOT_STORABLE: Final = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""What a span raises whose content SQLite cannot hold; trouble with the file is another error."""
+
+_operations = KeyedInsert("operations", OPERATION_COLUMNS, key="span_id")
+_agents = KeyedInsert("agent_executions", AGENT_COLUMNS, key="span_id")
+_starts = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id")
+_finishes = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id", replace=_UNFINISHED)
+_details = Insert("cost_details", COST_COLUMNS, "(span_id, cost_type, price_version, item)", replace="TRUE")
+
+_UPDATE_AGENT: Final = "UPDATE agent_executions SET cost = ? WHERE id BETWEEN ? AND ? AND span_id = ?"
+_UPDATE_TRACE: Final = (
+    "UPDATE workflow_traces SET total_cost = ?, cost_status = ? WHERE id BETWEEN ? AND ? AND trace_id = ?"
+)
+
+
+class SpanWriter:
+    """Writes spans to a store: in any order, children before their roots, and as often as they come.
+
+    A root has a row in `workflow_traces`, an agent one in `agent_executions`, and everything else, roots that are
+    neither workflow nor agent included, one in `operations`.
+
+    Money: `total_cost` is the sum of the trace's known cost details, and `cost_status` says what that is worth:
+    "complete" where every detail has an amount, "partial" where some have, "unknown", with no total, where none has or
+    nothing was recorded. An agent's `cost` is that of the operations it is the nearest agent of, and its own.
+
+    Args:
+        connection: From `reamon.store.sqlite.connect`; used by one thread at a time.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def write(self, batch: Sequence[Span]) -> None:
+        """Store finished spans, all in one transaction.
+
+        Raises:
+            Rejected: Some can never be stored; the others are.
+            sqlite3.Error: Nothing was stored: the file is locked, the disk is full, ...
+        """
+        self._store(batch, self._write)
+
+    def write_started(self, batch: Sequence[Span]) -> None:
+        """Store workflows that have begun; what is there already, finished or not, stays.
+
+        Raises:
+            Rejected: Some can never be stored; the others are.
+            sqlite3.Error: Nothing was stored.
+        """
+        self._store(batch, self._write_started)
+
+    def running_processes(self) -> list[str]:
+        """The processes that have workflows running here, as far as the store knows."""
+        found = self._connection.execute(
+            "SELECT DISTINCT process_id FROM workflow_traces WHERE status = 'running' AND process_id IS NOT NULL"
+        )
+        return [process_id for (process_id,) in found]
+
+    def interrupt(self, process_ids: Collection[str]) -> int:
+        """Mark what these dead processes had running as interrupted. Returns how many workflows that were."""
+        with self._transaction():
+            return sum(
+                self._connection.execute(
+                    "UPDATE workflow_traces SET status = 'interrupted', status_reason = ?"
+                    " WHERE status = 'running' AND process_id = ?",
+                    (INTERRUPTED_REASON, process_id),
+                ).rowcount
+                for process_id in process_ids
+            )
+
+    def _store(self, batch: Sequence[Span], write: Callable[[Sequence[Span]], None]) -> None:
+        try:
+            write(batch)
+        except _NOT_STORABLE:
+            self._connection.execute("SELECT 1")  # raises where the connection is to blame, and no span
+            self._store_singly(batch, write)
+
+    def _store_singly(self, batch: Sequence[Span], write: Callable[[Sequence[Span]], None]) -> None:
+        """One transaction for each span, so that one that cannot be stored takes no other with it."""
+        refused: dict[str, Exception] = {}
+        for span in batch:
+            try:
+                write((span,))
+            except _NOT_STORABLE:
+                try:
+                    write((mended(span),))
+                except _NOT_STORABLE as error:
+                    refused[span.span_id] = error
+        if refused:
+            why = describe(next(iter(refused.values())))
+            raise Rejected(f"SQLite cannot hold what they contain ({why})", list(refused))
+
+    def _write_started(self, batch: Sequence[Span]) -> None:
+        rows = [workflow_row(span) for span in batch]
+        with self._transaction():
+            _starts.run(self._connection, rows)
+
+    def _write(self, batch: Sequence[Span]) -> None:
+        operations: list[Row] = []
+        details: list[Row] = []
+        agents: list[Span] = []
+        roots: list[Span] = []
+        billed: list[Span] = []
+        for span in batch:
+            if span.parent_id is None:
+                roots.append(span)
+            if span.kind is SpanKind.AGENT:
+                agents.append(span)
+            elif span.kind is not SpanKind.WORKFLOW or span.parent_id is not None:
+                operations.append(operation_row(span))
+            if span.costs:
+                billed.append(span)
+                details += cost_rows(span)
+        connection = self._connection
+        with self._transaction():
+            _operations.run(connection, operations)
+            _details.run(connection, details)
+            sums = read_sums(connection, {span.trace_id for kind in (roots, agents, billed) for span in kind})
+            new_agents = _agents.run(connection, [agent_row(span, sums.of_agent(span.span_id)) for span in agents])
+            new_roots = _finishes.run(connection, [workflow_row(span, sums.of_trace(span.trace_id)) for span in roots])
+            self._update_agents(billed, agents if new_agents else (), sums)
+            self._update_traces(billed, roots if new_roots else (), sums)
+
+    def _update_agents(self, billed: Sequence[Span], written: Sequence[Span], sums: Sums) -> None:
+        """Bring the cost of agents that were stored before up to date."""
+        stale = {span.agent_id for span in billed if span.agent_id} - {span.span_id for span in written}
+        self._connection.executemany(
+            _UPDATE_AGENT,
+            [(sums.of_agent(agent), *_range(agent), agent) for agent in stale],
+        )
+
+    def _update_traces(self, billed: Sequence[Span], written: Sequence[Span], sums: Sums) -> None:
+        """Bring the total of traces that were stored before, or still run, up to date."""
+        stale = {span.trace_id for span in billed} - {span.trace_id for span in written}
+        self._connection.executemany(
+            _UPDATE_TRACE,
+            [(*sums.of_trace(trace), *_range(trace), trace) for trace in stale],
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _range(span_id: str) -> tuple[int, int]:
+    first = row_id(span_id)
+    return first, first + KEY_PROBES

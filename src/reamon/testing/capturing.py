@@ -1,0 +1,3 @@
+"""placeholder"""
+
+Captured = capture_spans = None

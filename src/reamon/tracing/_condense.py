@@ -1,0 +1,258 @@
+"""The condenser: copies what fits of any value into plain values that JSON can say."""
+
+import array
+import datetime
+import enum
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from itertools import islice
+from pathlib import PurePath
+from types import FunctionType, MethodType
+from typing import Any
+
+from reamon.protocols import Capture
+
+_DEPTH = 48
+_NODE_SIZE = 12
+_MARKER = "[reamon]"
+_TYPES_KEPT = 4096
+_JSON_INT_BITS = 63
+_TEXT_INT_BITS = 4096
+
+_registered: dict[type, Capture] = {}
+_handlers: "dict[type, Callable[[Condenser, Any, int], Any]]" = {}
+
+
+def register_capture(kind: type, capture: Capture) -> None:
+    """Say how objects of `kind`, and of its subclasses, become payloads.
+
+    Args:
+        kind: The class.
+        capture: Gives for an object what stands for it: a dict, a string, anything that can be captured.
+
+    Raises:
+        TypeError: `kind` is no class, or `capture` cannot be called.
+
+    Example:
+        >>> class Lead:
+        ...     def __init__(self, name):
+        ...         self.name = name
+        >>> register_capture(Lead, lambda lead: {"name": lead.name})
+    """
+    if not isinstance(kind, type) or not callable(capture):
+        raise TypeError(f"register_capture takes a class and a callable, not {kind!r} and {capture!r}")
+    _registered[kind] = capture
+    _handlers.clear()
+
+
+class Condenser:
+    """Condenses one value within a budget of characters.
+
+    Args:
+        room: How many characters the result may hold, roughly.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self._path: set[int] = set()
+
+    def condense(self, value: Any, depth: int = _DEPTH) -> Any:
+        """A plain copy of what fits of `value`; its parts that cannot be read are replaced by a note."""
+        kind = type(value)
+        handler = _handlers.get(kind) or _find_handler(kind)
+        try:
+            return handler(self, value, depth)
+        except Exception as error:
+            self.room -= _NODE_SIZE
+            return {"__type__": _type_name(kind), "error": f"not captured: {type(error).__name__}"}
+
+    def text(self, value: str, _depth: int = 0) -> str:
+        """A string, cut to the room that is left, with lone surrogates spelled out."""
+        length = len(value)
+        keep = max(self.room, 0)
+        self.room -= min(length, keep) + 2
+        clean = value[:keep].encode("utf-8", "backslashreplace").decode()
+        return clean if length <= keep else f"{clean}… {_cut(length - keep, length, 'characters')}"
+
+    def atom(self, value: Any, _depth: int = 0) -> Any:
+        """A boolean, None or a float that JSON can say; NaN and the infinities as text."""
+        self.room -= _NODE_SIZE
+        return value if not isinstance(value, float) or value - value == 0 else _FLOATS.get(value, "NaN")
+
+    def integer(self, value: int, _depth: int = 0) -> Any:
+        """An integer; one that JSON readers would round is text, and one too long to print its size."""
+        self.room -= _NODE_SIZE
+        bits = value.bit_length()
+        if bits <= _JSON_INT_BITS:
+            return int(value)
+        if bits <= _TEXT_INT_BITS:
+            return self.text(int.__repr__(value))
+        return {"__type__": "int", "bits": bits}
+
+    def mapping(self, value: dict[Any, Any], depth: int) -> Any:
+        """A dict, with keys as text."""
+        return self.fields(dict.items(value), dict.__len__(value), value, depth)
+
+    def fields(self, pairs: Iterable[tuple[Any, Any]], length: int, owner: Any, depth: int) -> Any:
+        """The named parts of `owner` as a dict, as many as fit."""
+        if refusal := self._refuse(owner, depth):
+            return refusal
+        result: dict[str, Any] = {}
+        # islice copies at most what could fit, in one step that no other thread can disturb.
+        taken = list(islice(pairs, self.room // _NODE_SIZE + 1))
+        for position, (key, item) in enumerate(taken):
+            if self.room <= 0:
+                result[_MARKER] = _cut(length - position, length, "keys")
+                break
+            name = self.text(key) if type(key) is str else self._key(key, result)
+            result[name] = self.condense(item, depth - 1)
+        self._path.discard(id(owner))  # not in a finally: `condense` contains whatever goes wrong below
+        return result
+
+    def items(self, values: Iterable[Any], length: int, owner: Any, depth: int) -> Any:
+        """The items of `owner` as a list, as many as fit."""
+        if refusal := self._refuse(owner, depth):
+            return refusal
+        result: list[Any] = []
+        for position, item in enumerate(list(islice(values, self.room // _NODE_SIZE + 1))):
+            if self.room <= 0:
+                result.append(_cut(length - position, length, "items"))
+                break
+            result.append(self.condense(item, depth - 1))
+        self._path.discard(id(owner))
+        return result
+
+    def sequence(self, value: Any, depth: int) -> Any:
+        """A list, tuple, set or deque."""
+        return self.items(value, len(value), value, depth)
+
+    def describe(self, value: Any, **facts: Any) -> dict[str, Any]:
+        """What stands for a value that is not shown: its type, and facts that cost nothing to know."""
+        self.room -= _NODE_SIZE
+        return {"__type__": _type_name(type(value)), **facts}
+
+    def _refuse(self, owner: Any, depth: int) -> str | None:
+        """Why `owner` is not entered, or None after noting that it is."""
+        self.room -= 2
+        if id(owner) in self._path:
+            return f"{_MARKER} circular reference to {_type_name(type(owner))}"
+        if depth <= 0:
+            return f"{_MARKER} nested deeper than {_DEPTH} levels"
+        self._path.add(id(owner))
+        return None
+
+    def _key(self, key: Any, taken: dict[str, Any]) -> str:
+        plain = self.condense(key, 2)
+        name = plain if isinstance(plain, str) else _type_name(type(key)) if isinstance(plain, dict) else str(plain)
+        return name if name not in taken else f"{name} #{len(taken)}"
+
+
+_FLOATS = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
+
+
+def _cut(missing: int, total: int, what: str) -> str:
+    return f"{_MARKER} {missing} of {total} {what} cut"
+
+
+def _type_name(kind: type) -> str:
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def _find_handler(kind: type) -> "Callable[[Condenser, Any, int], Any]":
+    """The way to condense objects of `kind`, looked up once for each type."""
+    handler = next(
+        (_through(_registered[base]) for base in kind.__mro__ if base in _registered), None
+    ) or _structural_handler(kind)
+    if handler is None:
+        handler = next((_BY_TYPE[base] for base in kind.__mro__ if base in _BY_TYPE), Condenser.describe)
+    if len(_handlers) >= _TYPES_KEPT:
+        _handlers.clear()
+    _handlers[kind] = handler
+    return handler
+
+
+def _through(capture: Capture) -> "Callable[[Condenser, Any, int], Any]":
+    return lambda condenser, value, depth: condenser.condense(capture(value), depth - 1)
+
+
+def _structural_handler(kind: type) -> "Callable[[Condenser, Any, int], Any] | None":
+    """For types that are known by their shape: fields are read directly, and no method of theirs is called."""
+    if hasattr(kind, "__dataclass_fields__"):
+        return _by_names(tuple(kind.__dataclass_fields__))
+    if hasattr(kind, "__pydantic_fields__"):
+        return _pydantic
+    if hasattr(kind, "__struct_fields__"):
+        return _by_names(tuple(kind.__struct_fields__))
+    if hasattr(kind, "__attrs_attrs__"):
+        return _by_names(tuple(attribute.name for attribute in kind.__attrs_attrs__))
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return _by_names(tuple(kind._fields))
+    if kind.__module__.partition(".")[0] in ("numpy", "torch", "pandas", "polars", "jax", "jaxlib"):
+        return _array
+    return None
+
+
+def _by_names(names: tuple[str, ...]) -> "Callable[[Condenser, Any, int], Any]":
+    def handler(condenser: Condenser, value: Any, depth: int) -> Any:
+        pairs = ((name, getattr(value, name)) for name in names if hasattr(value, name))
+        return condenser.fields(pairs, len(names), value, depth)
+
+    return handler
+
+
+def _pydantic(condenser: Condenser, value: Any, depth: int) -> Any:
+    """A model's fields as they are: dumping would call validators and serializers, which may fail or do work."""
+    fields = {**value.__dict__, **(getattr(value, "__pydantic_extra__", None) or {})}
+    return condenser.fields(fields.items(), len(fields), value, depth)
+
+
+def _array(condenser: Condenser, value: Any, _depth: int) -> Any:
+    """Arrays and frames by type, shape and dtype; a scalar of theirs by its value."""
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return condenser.describe(value)
+    if shape == ():
+        return condenser.condense(value.item())
+    return condenser.describe(value, shape=[int(size) for size in shape], dtype=str(getattr(value, "dtype", "")))
+
+
+def _bytes(condenser: Condenser, value: Any, _depth: int) -> Any:
+    return condenser.describe(value, length=len(value))
+
+
+def _exception(condenser: Condenser, value: BaseException, depth: int) -> Any:
+    return condenser.describe(value, args=condenser.condense(value.args, depth - 1))
+
+
+_BY_TYPE: dict[type, Callable[[Condenser, Any, int], Any]] = {
+    enum.Enum: lambda condenser, value, depth: condenser.condense(value.value, depth - 1),
+    str: lambda condenser, value, depth: condenser.text(str.__str__(value), depth),
+    bool: Condenser.atom,
+    type(None): Condenser.atom,
+    float: lambda condenser, value, depth: condenser.atom(float(value), depth),
+    int: Condenser.integer,
+    dict: Condenser.mapping,
+    list: Condenser.sequence,
+    tuple: Condenser.sequence,
+    set: Condenser.sequence,
+    frozenset: Condenser.sequence,
+    deque: Condenser.sequence,
+    bytes: _bytes,
+    bytearray: _bytes,
+    memoryview: lambda condenser, value, _depth: condenser.describe(value, length=value.nbytes),
+    array.array: _bytes,
+    Decimal: lambda condenser, value, _depth: condenser.text(Decimal.__str__(value)),
+    datetime.datetime: lambda condenser, value, _depth: condenser.text(value.isoformat()),
+    datetime.date: lambda condenser, value, _depth: condenser.text(value.isoformat()),
+    datetime.time: lambda condenser, value, _depth: condenser.text(value.isoformat()),
+    datetime.timedelta: lambda condenser, value, _depth: condenser.atom(value.total_seconds()),
+    uuid.UUID: lambda condenser, value, _depth: condenser.text(str(value)),
+    PurePath: lambda condenser, value, _depth: condenser.text(str(value)),
+    BaseException: _exception,
+    FunctionType: lambda condenser, value, _depth: condenser.describe(value, name=value.__qualname__),
+    MethodType: lambda condenser, value, _depth: condenser.describe(value, name=value.__qualname__),
+    type: lambda condenser, value, _depth: condenser.describe(value, name=_type_name(value)),
+}

@@ -1,0 +1,89 @@
+"""Capture: values become JSON snapshots, whatever they are, in bounded time and space.
+
+Most values are small, plain and sound: `_room_left` finds that out in a glance, and msgspec encodes them as they are. All
+others go through `Condenser`, which copies what fits of them into plain values first.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from reamon.tracing._condense import Condenser
+
+DEFAULT_LIMIT = 64 * 1024
+"""Bytes that one payload may take."""
+
+_DEPTH = 12
+_ITEM_SIZE = 8
+_encode = msgspec.json.Encoder().encode
+
+
+def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
+    """The JSON of `value`, at most `limit` bytes of it, with a marker for what was cut. Never raises an `Exception`.
+
+    Strings, numbers, booleans, None, lists and dicts are themselves. Dataclasses, pydantic models, attrs classes,
+    msgspec structs and named tuples are objects of their fields; enums their values; dates, decimals, UUIDs and paths
+    text; NaN and the infinities text; bytes and arrays their type and length; anything else its type's name, unless the
+    type is registered (`register_capture`). Nothing is iterated that could be used up.
+
+    Example:
+        >>> snapshot({"lead": "Ada", "score": 0.5})
+        b'{"lead":"Ada","score":0.5}'
+        >>> snapshot(b"....")
+        b'{"__type__":"bytes","length":4}'
+    """
+    try:
+        kind = type(value)
+        if kind is dict:
+            room = _room_left(value.values(), limit - _ITEM_SIZE * len(value), _DEPTH)
+        elif kind is list or kind is tuple:
+            room = _room_left(value, limit - _ITEM_SIZE * len(value), _DEPTH)
+        else:
+            room = _room_left((value,), limit, 0)
+        if room >= 0:
+            raw = _encode(value)
+            if len(raw) <= limit:
+                return raw
+    except Exception:  # noqa: S110 - lone surrogates, huge integers, mutation meanwhile: the condenser deals with them
+        pass
+    return condensed(value, limit)
+
+
+def condensed(value: Any, limit: int) -> bytes:
+    """The JSON of a value that is large, foreign or unsound."""
+    room = limit
+    for _ in range(4):
+        try:
+            raw = _encode(Condenser(room).condense(value))
+        except Exception as error:
+            return _encode({"__type__": type(value).__qualname__, "error": f"not captured: {type(error).__name__}"})
+        if len(raw) <= limit:
+            return raw
+        # The room is counted in characters; escapes and non-ASCII text take more bytes than that.
+        room = room * limit // len(raw) * 9 // 10
+    return _encode({"__type__": type(value).__qualname__, "error": f"not captured: larger than {limit} bytes"})
+
+
+def _room_left(items: Iterable[Any], room: int, depth: int) -> int:
+    """What the items of a container leave of `room`, roughly; negative if they are too large, too deep, or not plain.
+
+    Keys are not looked at: msgspec refuses those that JSON cannot have. Containers are sized before they are entered.
+    """
+    if room < 0:
+        return room
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            room -= len(item)
+        elif kind is int or kind is bool or item is None:
+            continue
+        elif kind is dict and depth:
+            room = _room_left(item.values(), room - _ITEM_SIZE * len(item), depth - 1)
+        elif (kind is list or kind is tuple) and depth:
+            room = _room_left(item, room - _ITEM_SIZE * len(item), depth - 1)
+        elif kind is not float or item - item != 0:  # NaN or an infinity
+            return -1
+        if room < 0:
+            return room
+    return room

@@ -1,0 +1,118 @@
+"""Begin and end: the two ends of every span. This is the hot path; each line of it is paid for on every traced call."""
+
+import itertools
+from reamon.guard import guard
+from reamon.model import SpanKind, SpanLink
+from reamon.model.ids import uuid7
+from reamon.tracing._error import describe_error, is_cancellation
+from reamon.tracing._record import Started
+from reamon.tracing._switch import switch
+from reamon.tracing.active import ActiveSpan, Spec, Trace
+from reamon.tracing.noop import NoopSpan
+from reamon.tracing.recorder import Recorder
+
+_WORKFLOW = SpanKind.WORKFLOW
+_AGENT = SpanKind.AGENT
+
+
+def begin(
+    recorder: Recorder,
+    spec: Spec,
+    parent: ActiveSpan | NoopSpan | None,
+    raw_input: bytes | None = None,
+    call_id: str | None = None,
+    start: int | None = None,
+) -> ActiveSpan:
+    """Start a span below `parent`, or a trace where there is none or the span is a workflow.
+
+    Args:
+        recorder: The recorder of this process.
+        spec: What the span is.
+        parent: The enclosing span.
+        raw_input: The snapshot of its input.
+        call_id: The conversation, for a span that opens a trace.
+        start: Monotonic nanoseconds, if not now.
+    """
+    if type(parent) is not ActiveSpan or spec.kind is _WORKFLOW:
+        return _open_trace(recorder, spec, parent, raw_input, call_id, start)
+    return ActiveSpan(
+        spec,
+        parent,
+        parent.trace,
+        recorder.now() if start is None else start,
+        recorder.random_62(),
+        raw_input,
+        recorder.generation,
+        next(parent.trace.agents) if spec.kind is _AGENT else None,
+    )
+
+
+def _open_trace(
+    recorder: Recorder,
+    spec: Spec,
+    outer: ActiveSpan | NoopSpan | None,
+    raw_input: bytes | None,
+    call_id: str | None,
+    start: int | None,
+) -> ActiveSpan:
+    if start is None:
+        start = recorder.now()
+    offset = recorder.clock.offset
+    random = recorder.random_62()
+    inherited = outer.trace if isinstance(outer, ActiveSpan) else None
+    trace = Trace(
+        trace_id=uuid7(start + offset, random),
+        offset=offset,
+        call_id=call_id if call_id is not None or inherited is None else inherited.call_id,
+        project=spec.project or (inherited.project if inherited is not None else None) or recorder.project,
+        tags=spec.tags,
+        agents=itertools.count(1),
+    )
+    order = next(trace.agents) if spec.kind is _AGENT else None
+    root = ActiveSpan(spec, None, trace, start, random, raw_input, recorder.generation, order)
+    root.id = trace.trace_id
+    root.path = ()
+    if isinstance(outer, ActiveSpan):
+        root._more().links.append(SpanLink(outer.trace_id, outer.span_id, "parent_trace"))
+    queue = recorder.queue
+    queue.append(Started(root))
+    if len(queue) >= queue.wake_at:
+        queue.wake()
+    return root
+
+
+def finish(span: ActiveSpan, end: int, raw_output: bytes | None = None) -> None:
+    """End a span.
+
+    Args:
+        span: The span.
+        end: Monotonic nanoseconds, taken before anything else was done.
+        raw_output: The snapshot of what it returned; what the application set itself stands.
+    """
+    recorder = switch.recorder
+    if recorder is None or span.end_mark:
+        return
+    if span.raw_output is None:
+        span.raw_output = raw_output
+    span.end_mark = end
+    if span.generation == recorder.generation:  # else it was started before a fork, and is the parent's to finish
+        queue = recorder.queue
+        queue.append(span)
+        if len(queue) >= queue.wake_at:
+            queue.wake()
+
+
+def fail(span: ActiveSpan, error: BaseException) -> None:
+    """End a span that an exception leaves. Never raises: the exception is the application's."""
+    try:
+        recorder = switch.recorder
+        if recorder is None or span.end_mark:
+            return
+        end = recorder.now()
+        details = span._more()
+        if not isinstance(error, GeneratorExit) or details.status is None:
+            details.status = "cancelled" if is_cancellation(error) else "error"
+            details.error = describe_error(error)
+        finish(span, end)
+    except Exception as internal:
+        guard.contain("fail", internal)

@@ -1,0 +1,120 @@
+"""Spans without a block: for callbacks, sockets and things that are already over."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from reamon.guard import guard, guarded
+from reamon.model import SpanKind
+from reamon.tracing._switch import current, switch
+from reamon.tracing._tracer import text_id
+from reamon.tracing.active import ActiveSpan, Spec, nanoseconds
+from reamon.tracing.lifecycle import begin
+from reamon.tracing.noop import NOOP, SUPPRESSED, NoopSpan
+
+
+@guarded(default=NOOP)
+def start_span(
+    kind: SpanKind | str, name: str, *, parent: ActiveSpan | NoopSpan | None = None, call_id: object = None
+) -> ActiveSpan | NoopSpan:
+    """Start a span that never becomes current, and that you `end()` yourself, anywhere.
+
+    Args:
+        kind: What it is.
+        name: What it is called.
+        parent: The enclosing span; the current one by default.
+        call_id: The conversation, if the span opens a trace.
+
+    Returns:
+        The handle; one that does nothing where nothing is recorded.
+
+    Example:
+        >>> span = start_span("telephony", "outbound call")
+        >>> span.record_usage(provider="twilio", minutes=1.5)
+        >>> span.end()
+    """
+    return _start(kind, name, parent, text_id(call_id), None, None)
+
+
+@guarded(default=NOOP)
+def record_span(
+    kind: SpanKind | str,
+    name: str,
+    start: datetime | int | float,
+    end: datetime | int | float,
+    *,
+    parent: ActiveSpan | NoopSpan | None = None,
+    call_id: object = None,
+    agent_type: object = None,
+    input: Any = None,
+    output: Any = None,
+    status: str | None = None,
+    error: BaseException | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    usage: Mapping[str, Any] | None = None,
+) -> ActiveSpan | NoopSpan:
+    """Record something that is already over.
+
+    Args:
+        kind: What it was.
+        name: What it is called.
+        start: When it began: an aware datetime, or since 1970 integer nanoseconds or seconds as a float.
+        end: When it ended; an end before the start counts as the start.
+        parent: The enclosing span; the current one by default.
+        call_id: The conversation, if the span opens a trace.
+        agent_type: For an agent, its type; the name by default.
+        input: What went in.
+        output: What came out.
+        status: How it went, if not "ok".
+        error: What went wrong.
+        attributes: More about it.
+        usage: What it consumed, as the keyword arguments of `ActiveSpan.record_usage`.
+
+    Returns:
+        The handle, which may serve as the parent of further records.
+
+    Example:
+        >>> span = record_span("stt", "whisper", 1_700_000_000.0, 1_700_000_001.5, usage={"audio_seconds": 1.5})
+    """
+    span = _start(kind, name, parent, text_id(call_id), nanoseconds(start), text_id(agent_type))
+    if isinstance(span, ActiveSpan):
+        if input is not None:
+            span.set_input(input)
+        if output is not None:
+            span.set_output(output)
+        if error is not None:
+            span.record_error(error)
+        if status is not None:
+            span.set_status(status)
+        if attributes is not None:
+            span.set_attributes(attributes)
+        if usage is not None:
+            span.record_usage(**usage)
+        span.end(end)
+    return span
+
+
+def _start(
+    kind: SpanKind | str,
+    name: str,
+    parent: ActiveSpan | NoopSpan | None,
+    call_id: str | None,
+    start_ns: int | None,
+    agent_type: str | None,
+) -> ActiveSpan | NoopSpan:
+    recorder = switch.recorder
+    enclosing = current.get() if parent is None else parent
+    if recorder is None or enclosing is SUPPRESSED:
+        return NOOP
+    known = _kind(kind)
+    spec = Spec(kind=known, name=str(name), agent_type=(agent_type or str(name)) if known is SpanKind.AGENT else None)
+    offset = enclosing.trace.offset if isinstance(enclosing, ActiveSpan) else recorder.clock.offset
+    return begin(recorder, spec, enclosing, None, call_id, None if start_ns is None else start_ns - offset)
+
+
+def _kind(kind: SpanKind | str) -> SpanKind:
+    try:
+        return SpanKind(kind)
+    except ValueError as error:
+        guard.contain("span kind", error)
+        return SpanKind.STEP

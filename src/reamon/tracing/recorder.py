@@ -1,0 +1,109 @@
+"""The recorder: what the hot path needs at hand while recording is on."""
+
+import itertools
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+from reamon.model.ids import RANDOM_BITS
+from reamon.processes import current_id
+from reamon.tracing._switch import switch
+from reamon.tracing.capture import DEFAULT_LIMIT
+from reamon.tracing.clock import Clock
+
+
+class Queue(Protocol):
+    """Where finished spans go: a deque that knows when somebody should look at it."""
+
+    wake_at: int
+
+    def append(self, item: object, /) -> None:
+        """Add one item at the end."""
+
+    def __len__(self) -> int:
+        """How many items wait."""
+
+    def wake(self) -> None:
+        """Called once `wake_at` items or more wait."""
+
+
+class Recorder:
+    """Clock, ids, limits and the queue of one configured process.
+
+    Args:
+        queue: Takes the finished spans.
+        clock: Injected by tests.
+        random_62: Gives the 62 bits that make an id unique; injected by tests.
+        payload_limit: Bytes that one payload may take.
+        project: The project of traces that name none.
+    """
+
+    __slots__ = (
+        "clock",
+        "generation",
+        "now",
+        "payload_limit",
+        "process_id",
+        "project",
+        "queue",
+        "random_62",
+    )
+
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        clock: Clock | None = None,
+        random_62: Callable[[], int] | None = None,
+        payload_limit: int = DEFAULT_LIMIT,
+        project: str | None = None,
+    ) -> None:
+        self.queue = queue
+        self.clock = clock or Clock()
+        self.now = self.clock.monotonic_ns
+        self.random_62 = random_62 or unique_bits()
+        self.payload_limit = payload_limit
+        self.project = project
+        self.process_id = current_id()
+        self.generation = generation()
+
+    def after_fork(self) -> None:
+        """Become the recorder of a forked child: spans that the parent started are the parent's to finish."""
+        self.random_62 = unique_bits()
+        self.process_id = current_id()
+        self.generation = next_generation()
+
+
+def unique_bits() -> Callable[[], int]:
+    """A source of 62 bits for ids: a count from a random start.
+
+    Two processes would have to start within each other's count, and in the same quarter of a microsecond, to make the
+    same id twice; a count takes a third of the time of random bits. The start comes from the operating system, so that
+    `random.seed(7)` in the application repeats nothing.
+    """
+    return itertools.count(int.from_bytes(os.urandom(8)) >> 65 - RANDOM_BITS).__next__
+
+
+_generation = 0
+
+
+def generation() -> int:
+    """How often this process has been forked off since `import reamon`."""
+    return _generation
+
+
+def next_generation() -> int:
+    """Count a fork, in the child."""
+    global _generation  # noqa: PLW0603 - one process, one count
+    _generation += 1
+    return _generation
+
+
+def attach(recorder: Recorder) -> None:
+    """Start recording with `recorder`, in place of the one before."""
+    switch.recorder = recorder
+
+
+def detach() -> None:
+    """Stop recording: decorated code passes through."""
+    switch.recorder = None

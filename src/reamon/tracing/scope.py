@@ -1,0 +1,133 @@
+"""The scope: what `trace_agent("x")` and its siblings return, a decorator and a context manager in one."""
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from reamon.errors import DecoratorError
+from reamon.guard import guard
+from reamon.model import SpanKind
+from reamon.tracing._switch import current, switch
+from reamon.tracing._tracer import CallIdOf, Options, function_name, text_id
+from reamon.tracing.active import ActiveSpan, Spec
+from reamon.tracing.capture import snapshot
+from reamon.tracing.current import leave
+from reamon.tracing.lifecycle import begin, fail, finish
+from reamon.tracing.noop import NOOP, SUPPRESSED, NoopSpan
+from reamon.tracing.wrapping import wrap
+
+F = TypeVar("F")
+CAPTURES = (True, "input", "output", False)
+
+
+class Scope:
+    """Traces a function as a decorator, or a block as a context manager, sync and async alike.
+
+    Made by `trace_workflow`, `trace_agent` and their siblings. One scope may be entered many times, also at once.
+    """
+
+    __slots__ = ("_agent_type", "_call_id", "_entered", "_kind", "_metadata", "_name", "_options", "_spec_fields")
+
+    def __init__(
+        self,
+        kind: SpanKind,
+        name: str | None,
+        *,
+        call_id: str | CallIdOf | None = None,
+        agent_type: object = None,
+        version: str | None = None,
+        project: str | None = None,
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        capture: bool | str = True,
+        ignore: Iterable[str] = (),
+        reduce: Any = None,
+    ) -> None:
+        label = f"trace_{kind.value}"
+        if name is not None and not isinstance(name, str):
+            raise DecoratorError(f"{label}(): a name is a string, not {type(name).__name__} ({name!r})")
+        if capture not in CAPTURES:
+            raise DecoratorError(f"{label}(): capture is True, 'input', 'output' or False, not {capture!r}")
+        if isinstance(ignore, str) or isinstance(tags, str):
+            raise DecoratorError(f"{label}(): ignore and tags are sequences of strings, not one string")
+        if reduce is not None and not callable(reduce):
+            raise DecoratorError(f"{label}(): reduce is called with the list of items, and {reduce!r} cannot be called")
+        self._kind = kind
+        self._name = name
+        self._call_id = call_id
+        self._agent_type = text_id(agent_type)
+        self._metadata = None if metadata is None else snapshot(dict(metadata))
+        self._spec_fields = {"version": version, "project": project, "tags": tuple(tags)}
+        self._options = Options(
+            call_id=call_id,
+            capture_input=capture in (True, "input"),
+            capture_output=capture in (True, "output"),
+            ignore=frozenset(ignore),
+            reduce=reduce,
+        )
+        self._entered: list[tuple[ActiveSpan | NoopSpan, ActiveSpan | NoopSpan | None]] = []
+
+    def __call__(self, function: F) -> F:
+        """Decorate `function`. Its signature, name and nature stay.
+
+        Raises:
+            DecoratorError: It cannot be traced, or the arguments of the decorator do not fit it.
+        """
+        inner = function.__func__ if isinstance(function, classmethod | staticmethod) else function
+        traced: F = wrap(function, self._spec(self._name or function_name(inner)), self._options)
+        return traced
+
+    def __enter__(self) -> ActiveSpan | NoopSpan:
+        """Begin a span and make it current."""
+        recorder, parent = switch.recorder, current.get()
+        span: ActiveSpan | NoopSpan = NOOP
+        if recorder is not None and parent is not SUPPRESSED:
+            try:
+                call_id = None if callable(self._call_id) else text_id(self._call_id)
+                span = begin(recorder, self._spec(self._name or self._kind.value), parent, None, call_id)
+            except Exception as error:
+                guard.contain("Scope.__enter__", error)
+        self._entered.append((span, parent))
+        if span is not NOOP:
+            current.set(span)
+        return span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        """End the span; an exception that leaves the block is recorded and goes on."""
+        span, parent = self._take_entered()
+        if not isinstance(span, ActiveSpan):
+            return
+        recorder = switch.recorder
+        leave(span, parent)
+        if error is not None:
+            fail(span, error)
+        elif recorder is not None:
+            finish(span, recorder.now())
+
+    async def __aenter__(self) -> ActiveSpan | NoopSpan:
+        """Begin a span and make it current."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        """End the span."""
+        self.__exit__(kind, error, stack)
+
+    def _take_entered(self) -> tuple[ActiveSpan | NoopSpan, ActiveSpan | NoopSpan | None]:
+        """The entry that this exit belongs to: the innermost that is current here, where tasks share the scope."""
+        entered = self._entered
+        if len(entered) > 1:
+            here: Any = current.get()
+            while isinstance(here, ActiveSpan):
+                for position in range(len(entered) - 1, -1, -1):
+                    if entered[position][0] is here:
+                        return entered.pop(position)
+                here = here.parent
+        return entered.pop()
+
+    def _spec(self, name: str) -> Spec:
+        agent_type = self._agent_type or name if self._kind is SpanKind.AGENT else None
+        return Spec(kind=self._kind, name=name, agent_type=agent_type, metadata=self._metadata, **self._spec_fields)

@@ -1,0 +1,91 @@
+"""Migrations: up and down with data in the file, and no difference between their result and the models."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+import reamon.store.migrations
+from reamon.store.migrate import downgrade, upgrade
+from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, connect, schema_version
+from reamon.store.tables import metadata
+from reamon.store.writer import SpanWriter
+from reamon.testing import make_span
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@contextmanager
+def plain(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+def names(path: Path) -> set[str]:
+    with plain(path) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_the_models_ask_for_nothing_that_the_migrations_do_not_make(path: Path) -> None:
+    upgrade(path)
+    with create_engine(f"sqlite:///{path}").connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_migration_is_the_version_that_the_writer_knows() -> None:
+    scripts = ScriptDirectory(reamon.store.migrations.__path__[0])
+    assert scripts.get_heads() == [SCHEMA_VERSION]
+
+
+def test_a_downgrade_takes_our_tables_and_leaves_the_hosts(path: Path) -> None:
+    with closing(connect(path)) as connection:
+        SpanWriter(connection).write([make_span("turn", "workflow")])
+        connection.execute("CREATE TABLE leads (name TEXT)")
+        connection.execute("INSERT INTO leads VALUES ('Ada')")
+    downgrade(path, "base")
+    assert names(path) == {"leads", VERSION_TABLE}
+    with plain(path) as connection:
+        assert connection.execute("SELECT name FROM leads").fetchall() == [("Ada",)]
+
+
+def test_an_upgrade_of_a_current_store_changes_nothing(path: Path) -> None:
+    turn = make_span("turn", "workflow")
+    with closing(connect(path)) as connection:
+        SpanWriter(connection).write([turn])
+    upgrade(path)
+    with plain(path) as connection:
+        assert connection.execute("SELECT trace_id FROM workflow_traces").fetchall() == [(turn.trace_id,)]
+
+
+def test_opening_an_older_store_brings_it_up_to_date_and_keeps_what_is_in_it(path: Path) -> None:
+    with closing(connect(path)) as connection:
+        connection.execute("CREATE TABLE leads (name TEXT)")
+    downgrade(path, "base")
+    with closing(connect(path)) as connection:
+        assert schema_version(connection) == SCHEMA_VERSION
+        SpanWriter(connection).write([make_span("turn", "workflow")])
+    assert names(path) >= {"leads", *metadata.tables}
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
+    with plain(path) as connection:
+        connection.execute("CREATE TABLE workflow_traces (mine TEXT)")  # the last table that the migration makes
+    with pytest.raises(Exception, match="already exists"):
+        upgrade(path)
+    assert names(path) == {"workflow_traces"}
+
+
+def test_a_path_with_a_percent_sign_can_be_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "100% mine.db"
+    upgrade(path)
+    assert names(path) >= set(metadata.tables)
