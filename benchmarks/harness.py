@@ -23,10 +23,16 @@ def measure(scenario: str, subjects: Sequence[str], rounds: int) -> dict[str, Fi
     runs: dict[str, list[Figures]] = {subject: [] for subject in subjects}
     for number in range(rounds):
         for subject in subjects:
-            print(f"\r{scenario}: round {number + 1} of {rounds}, {subject:<20}", end="", file=sys.stderr, flush=True)
+            _progress(f"{scenario}: round {number + 1} of {rounds}, {subject}")
             runs[subject].append(_run(scenario, subject))
-    print("\r" + " " * 70 + "\r", end="", file=sys.stderr, flush=True)
+    _progress("")
     return {subject: _medians(figures) for subject, figures in runs.items()}
+
+
+def _progress(text: str) -> None:
+    """Show what is being measured, in one line of a terminal; a pipe does not need it."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _run(scenario: str, subject: str) -> Figures:
@@ -46,10 +52,10 @@ def _run(scenario: str, subject: str) -> Figures:
 
 
 def _environment(home: str) -> Mapping[str, str]:
-    """The caller's environment without settings of any tracer."""
+    """The caller's environment without settings of any tracer, and without what others hang into pydantic."""
     prefixes = ("REAMON_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "LOGFIRE_", "OTEL_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return {**kept, "REAMON_HOME": home}
+    return {**kept, "REAMON_HOME": home, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 
 
 def _medians(runs: Sequence[Figures]) -> Figures:

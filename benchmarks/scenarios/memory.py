@@ -3,6 +3,7 @@
 import resource
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from benchmarks import harness
 from benchmarks.harness import Figures
 from benchmarks.promises import Outcome, Promise, Table
 from reamon import Span
+from reamon.pipeline import Stats
 
 SPANS = 100_000
 WARM_UP = 100
+REST = 0.5
 PAYLOAD = {"text": "x" * 1000}
 MAX_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -41,8 +44,8 @@ def measure(subject: str, home: Path) -> Figures:
     base = _peak()
     for _ in range(SPANS):
         record(PAYLOAD)
+    stats = _at_rest()
     above = _peak() - base
-    stats = reamon.stats()
     known = sum(
         map(sum, (stats.exported.values(), stats.pending.values(), stats.spooled.values(), stats.dropped.values()))
     )
@@ -71,6 +74,15 @@ def run(rounds: int) -> Outcome:
             Promise("memory", "spans that stats() cannot account for", abs(row["unaccounted"]), 0, ""),
         ),
     )
+
+
+def _at_rest() -> Stats:
+    """The figures once the worker has handed everything on."""
+    before, now = None, reamon.stats()
+    while now != before:
+        time.sleep(REST)
+        before, now = now, reamon.stats()
+    return now
 
 
 def _peak() -> float:

@@ -14,7 +14,8 @@ def traced(kind: str, function: Function) -> Function:
 
 
 def finish() -> int | None:
-    """Flush and stop; a span that is not delivered does not count."""
-    if not reamon.shutdown(timeout=60.0):
-        return 0
-    return sum(reamon.stats().exported.values())
+    """Flush and stop."""
+    reamon.flush(timeout=60.0)
+    delivered = sum(reamon.stats().exported.values())
+    reamon.shutdown()
+    return delivered

@@ -1,7 +1,7 @@
 """The guard: our own errors end here, counted and logged once, and never reach the application.
 
-"Your code is still running, with less telemetry" is the worst that may happen. In reamon's own tests the guard is strict
-and lets errors through, so that none hides.
+"Your code is still running, with less telemetry" is the worst that may happen. In reamon's own tests the guard is
+strict and lets errors through, so that none hides.
 """
 
 import functools

@@ -20,9 +20,8 @@ def load(group: str, name: str) -> Callable[..., Any]:
     if name not in found:
         close = difflib.get_close_matches(name, found, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigurationError(
-            f"{group} = {name!r}: there is no such {group[:-1]}; {hint}installed are: {', '.join(sorted(found)) or 'none'}"
-        )
+        installed = ", ".join(sorted(found)) or "none"
+        raise ConfigurationError(f"{group} = {name!r}: there is no such {group[:-1]}; {hint}installed are: {installed}")
     try:
         factory: Callable[..., Any] = found[name].load()
     except MissingExtraError:

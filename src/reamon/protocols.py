@@ -1,7 +1,7 @@
 """Every extension contract, in one file: what you write to extend reamon, and what reamon promises to call.
 
-Our own exporters, collectors and processors meet these contracts like anyone's; `reamon.testing.check_exporter()` checks
-yours. The docstrings are the specification.
+Our own exporters, collectors and processors meet these contracts like anyone's; `reamon.testing.check_exporter()`
+checks yours. The docstrings are the specification.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -17,9 +17,9 @@ class Exporter(Protocol):
     """Takes batches of finished spans somewhere.
 
     `export` returns: the batch is acknowledged and will not be sent again. It raises: the batch is kept and sent again,
-    with backoff, for as long as it takes. `RetryAfter` says when to come back, `Rejected` says that some spans will never
-    be accepted. It may be `async def`: each exporter has a thread, and so an event loop, of its own; no other exporter
-    and no caller waits for it. Delivery is at least once: key by `span_id` where duplicates matter.
+    with backoff, for as long as it takes. `RetryAfter` says when to come back, `Rejected` says that some spans will
+    never be accepted. It may be `async def`: each exporter has a thread, and so an event loop, of its own; no other
+    exporter and no caller waits for it. Delivery is at least once: key by `span_id` where duplicates matter.
 
     Optional attributes and methods, found by name:
 
@@ -30,7 +30,7 @@ class Exporter(Protocol):
     * `started(batch)`: workflows that have begun, status `running`.
     * `flush(timeout)`: make everything exported so far visible to readers, within `timeout` seconds.
     * `shutdown(timeout)`: release what is held. Called once, after the last batch, on the exporter's own thread.
-    * `after_fork()`: called in a forked child before it records anything: forget inherited handles, without closing them.
+    * `after_fork()`: called in a forked child before it records anything: forget inherited handles, do not close them.
 
     Example:
         >>> class Counter:

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -45,7 +44,7 @@ class Runtime:
         exporters: Where finished spans go.
         stages: Processors, collectors, sampler.
         clock: Injected by tests.
-        unique_62: Gives the bits that make ids unique; injected by tests.
+        random_62: Gives the bits that make ids unique; injected by tests.
     """
 
     def __init__(
@@ -164,7 +163,9 @@ def configure(
     editors = _parts("processors", processors, resolved.processors)
     for editor in editors:
         if not callable(editor):
-            raise ConfigurationError(f"processors: {editor!r} cannot be called; a processor takes a span and returns one")
+            raise ConfigurationError(
+                f"processors: {editor!r} cannot be called; a processor takes a span and returns one"
+            )
     if resolved.redact_keys:
         editors.insert(0, RedactKeys(resolved.redact_keys))
     stages = Stages(editors, derivers, resolved.sample_rate)
@@ -205,7 +206,7 @@ def shutdown(timeout: float = 5.0) -> bool:
     Returns:
         Whether everything is delivered or on disk.
     """
-    global _runtime  # noqa: PLW0603 - one process, one runtime
+    global _runtime
     with _lock:
         runtime, _runtime = _runtime, None
         detach()
@@ -277,11 +278,14 @@ def _parts(
                 raise ConfigurationError(f"{group[:-1]} {name!r}: its options do not fit: {error}") from error
         else:
             parts.append(item)
-    names = [getattr(part, "name", None) for part in parts]
-    for name in names:
-        if name is not None and names.count(name) > 1:
-            raise ConfigurationError(f"{group}: two of them are called {name!r}; give one another name")
+    _refuse_twins(group, [part.name for part in parts if hasattr(part, "name")])
     return parts
+
+
+def _refuse_twins(group: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(f"{group}: two of them are called {name!r}; give one another name")
 
 
 def _require_method(what: str, part: Any, method: str) -> None:

@@ -23,9 +23,11 @@ class SQLiteSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path | None = Field(None, description="The database; `reamon.db` in `home` by default.")
-    synchronous: Literal["NORMAL", "FULL"] = Field("NORMAL", description="FULL survives a power loss as well.")
-    busy_timeout: Positive = Field(5.0, description="Seconds to wait for another writer before a batch is put off.")
+    path: Path | None = Field(default=None, description="The database; `reamon.db` in `home` by default.")
+    synchronous: Literal["NORMAL", "FULL"] = Field(default="NORMAL", description="FULL survives a power loss as well.")
+    busy_timeout: Positive = Field(
+        default=5.0, description="Seconds to wait for another writer, then the batch is put off."
+    )
 
 
 class JSONLSettings(BaseModel):
@@ -33,10 +35,12 @@ class JSONLSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path | None = Field(None, description="The file; `spans.jsonl` in `home` by default.")
-    max_bytes: Count | None = Field(104_857_600, description="Bytes at which the file is put aside and a new one begun.")
-    max_age: Positive | None = Field(None, description="Seconds after which the file is put aside.")
-    keep: Count | None = Field(None, description="How many files that were put aside are kept; all by default.")
+    path: Path | None = Field(default=None, description="The file; `spans.jsonl` in `home` by default.")
+    max_bytes: Count | None = Field(
+        default=104_857_600, description="Bytes at which the file is put aside and a new one begun."
+    )
+    max_age: Positive | None = Field(default=None, description="Seconds after which the file is put aside.")
+    keep: Count | None = Field(default=None, description="How many files that were put aside are kept; all by default.")
 
 
 class MonitoringSettings(BaseSettings):
@@ -59,7 +63,7 @@ class MonitoringSettings(BaseSettings):
 
     enabled: bool = Field(True, description="Whether anything is recorded.")
     home: Path = Field(Path(".reamon"), description="Where files go that have no place of their own.")
-    project: str | None = Field(None, description="The project of traces that name none.")
+    project: str | None = Field(default=None, description="The project of traces that name none.")
     exporters: Names = Field(("sqlite",), description="Where finished spans go, by name.")
     collectors: Names = Field(("cost",), description="What derives more from spans, by name.")
     processors: Names = Field((), description="What edits or drops spans, by name, in this order.")
@@ -83,8 +87,8 @@ class MonitoringSettings(BaseSettings):
     handle_sigterm: bool = Field(
         True, description="Flush on SIGTERM, where the application has no handler of its own, then end as before."
     )
-    sqlite: SQLiteSettings = SQLiteSettings()
-    jsonl: JSONLSettings = JSONLSettings()
+    sqlite: SQLiteSettings = Field(default_factory=SQLiteSettings, description="The options of `SQLiteExporter`.")
+    jsonl: JSONLSettings = Field(default_factory=JSONLSettings, description="The options of `JSONLExporter`.")
     exporter_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of exporters that are not ours: `{name: {option: value}}`."
     )

@@ -29,6 +29,21 @@ def test_a_current_store_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFi
     }
 
 
+def test_for_people_a_current_store_is_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stored(tmp_path / "calls.db", turn("call-1", 0))
+    assert main(["migrate", "--db", str(path)]) == 0
+    assert f"the store at {path} is up to date" in capsys.readouterr().out
+
+
+def test_from_and_to_are_told_of_an_older_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stored(tmp_path / "calls.db", turn("call-1", 0))
+    monkeypatch.setattr("reamon.cli.migrate.schema_version", lambda _: "0000")
+    assert main(["migrate", "--db", str(path)]) == 0
+    assert f"brought the store at {path} from schema 0000 to {SCHEMA_VERSION}" in capsys.readouterr().out
+
+
 def test_a_newer_store_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = stored(tmp_path / "calls.db", turn("call-1", 0))
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -67,8 +67,17 @@ def test_a_trace_is_shown_by_its_id_or_a_part_of_it(db: str, capsys: pytest.Capt
 
 
 def test_limit_shows_the_last_turns(db: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "outcome  appointment" in (out := told(capsys, "call-0001", "--limit", "1", "--db", db))
+    out = told(capsys, "call-0001", "--limit", "1", "--db", db)
+    assert "turns    2" in out
+    assert "Turn 2 of 2" in out
     assert "Turn 1 of 2" not in out
+    whole = shown_as_json(capsys, "call-0001", "--db", db)["turns"]
+    assert isinstance(whole, list)
+    assert shown_as_json(capsys, "call-0001", "--limit", "1", "--db", db)["turns"] == whole[-1:]
+
+
+def test_a_limit_beyond_the_turns_shows_them_all(db: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "call-0001", "--limit", "9", "--db", db) == told(capsys, "call-0001", "--db", db)
 
 
 def test_json_has_the_same_keys_for_a_call_and_for_a_trace(db: str, capsys: pytest.CaptureFixture[str]) -> None:

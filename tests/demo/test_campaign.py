@@ -5,7 +5,6 @@ import json
 import sqlite3
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,7 +26,7 @@ from reamon.store import Store
 SEED = 7
 LEADS = make_leads(40, SEED)
 NOT_BOOKED, MODEL_DOWN, OUT_OF_TIME = LEADS[17], LEADS[32], LEADS[36]
-UNTROUBLED = [make_lead(number, SEED, temper) for number, temper in enumerate(Temper, start=901)]
+UNTROUBLED = [make_lead(number, SEED, temper) for number, temper in enumerate(Temper, start=301)]
 CAST = [NOT_BOOKED, MODEL_DOWN, OUT_OF_TIME, *UNTROUBLED]
 COST_TYPE = {
     "input_tokens": "llm",
@@ -73,7 +72,7 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     database = tmp_path_factory.mktemp("demo") / "campaign.db"
     record_in(database)
     with ModelServer(SEED) as server:
@@ -82,7 +81,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
             served = json.load(answer)
     internal_errors = reamon.stats().internal_errors
     assert reamon.shutdown(10)
-    yield Recorded(database, served, asyncio.run(_read(database)), internal_errors)
+    return Recorded(database, served, asyncio.run(_read(database)), internal_errors)
 
 
 async def _call(leads: list[Lead], base_url: str) -> None:

@@ -72,6 +72,16 @@ async def test_a_stream_says_the_answer_in_pieces_and_the_usage_at_the_end(clien
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
+async def test_the_pieces_of_a_stream_come_one_by_one(client: AsyncOpenAI) -> None:
+    arrivals = []
+    for _ in range(2):  # the second one on a connection that was used before
+        stream = await client.chat.completions.create(**body_with_fate(None, stream=True))
+        arrivals = [time.monotonic() async for chunk in stream if chunk.choices[0].delta.content]
+
+    apart = model_server.SECONDS_BETWEEN_PIECES * (len(arrivals) - 1)
+    assert arrivals[-1] - arrivals[0] > apart / 2
+
+
 async def test_a_stream_says_no_usage_unasked(client: AsyncOpenAI) -> None:
     stream = await client.chat.completions.create(**body_with_fate(None, stream=True))
 

@@ -265,7 +265,12 @@ def test_another_exporter_follows_to_the_new_file(path: Path) -> None:
 def test_threads_that_share_an_exporter_write_every_span_once(path: Path) -> None:
     exporter = opened(path, max_bytes=5000)
     batches = [[make_span(f"{thread}-{n}") for n in range(50)] for thread in range(8)]
-    threads = [threading.Thread(target=lambda b=batch: [exporter.export([span]) for span in b]) for batch in batches]
+
+    def write(batch: list[Span]) -> None:
+        for span in batch:
+            exporter.export([span])
+
+    threads = [threading.Thread(target=write, args=(batch,)) for batch in batches]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -87,7 +87,12 @@ def test_clear_and_a_fork_forget_everything() -> None:
 
 def test_it_may_be_read_while_spans_arrive() -> None:
     exporter = MemoryExporter()
-    writer = threading.Thread(target=lambda: [exporter.export([make_span()]) for _ in range(2000)])
+
+    def write() -> None:
+        for _ in range(2000):
+            exporter.export([make_span()])
+
+    writer = threading.Thread(target=write)
     writer.start()
     seen = []
     while writer.is_alive():

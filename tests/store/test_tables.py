@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -30,8 +31,14 @@ def engine(tmp_path: Path) -> Engine:
     return engine
 
 
-def detail(**fields: object) -> CostDetailRow:
-    values = {"span_id": "s", "cost_type": "llm", "price_version": "1", "trace_id": "t", "price_source": "rates"}
+def detail(**fields: Any) -> CostDetailRow:
+    values: dict[str, Any] = {
+        "span_id": "s",
+        "cost_type": "llm",
+        "price_version": "1",
+        "trace_id": "t",
+        "price_source": "rates",
+    }
     return CostDetailRow(**{"timestamp": MOMENT, **values, **fields})
 
 
@@ -71,7 +78,7 @@ def test_money_comes_back_digit_for_digit(engine: Engine) -> None:
     amount = Decimal("123456789012345678901234.000000000001")
     store(engine, detail(cost_amount=amount, usage_units=Decimal("1E+3"), unit_cost=Decimal("0.00000000000000000017")))
     found = read_one(engine)
-    assert (found.cost_amount, found.usage_units, found.unit_cost) == (amount, 1000, Decimal("1.7E-19"))
+    assert (found.cost_amount, found.usage_units, found.unit_cost) == (amount, Decimal(1000), Decimal("1.7E-19"))
 
 
 def test_a_time_in_any_zone_comes_back_as_the_same_moment_in_utc(engine: Engine) -> None:

@@ -44,6 +44,10 @@ def test_a_list_that_changed_but_not_in_length_says_so() -> None:
     assert changes({"history": ["a"]}, {"history": ["b"]}) == [Change("history", "1 item", "1 item, changed")]
 
 
+def test_empty_text_can_be_seen() -> None:
+    assert changes({"reply": ""}, {"reply": "hello"}) == [Change("reply", '""', "hello")]
+
+
 def test_true_is_not_one() -> None:
     assert changes({"escalated": 1}, {"escalated": True}) == [Change("escalated", "1", "true")]
 

@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show what ran in a call or a trace."""
     turns = read(store_of(arguments), lambda store: find(store, arguments.id))
-    shown = turns[-arguments.limit :] if arguments.limit else turns
     if arguments.json:
-        write_json({"call_id": shown[0].call_id, "turns": shown})
+        last = arguments.limit or len(turns)
+        write_json({"call_id": turns[0].call_id, "turns": turns[-last:]})
     else:
-        show(turns_document(shown))
+        show(turns_document(turns, last=arguments.limit))
     return 0
 
 

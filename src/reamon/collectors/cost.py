@@ -29,8 +29,8 @@ class CostCollector:
     any rates the collector adds nothing.
 
     Args:
-        rates: USD for one unit, by unit (the names of `reamon.Usage`), by `"provider/model"` or, for all models that are
-            not named, by `"provider"`.
+        rates: USD for one unit, by unit (the names of `reamon.Usage`), by `"provider/model"` or, for all models that
+            are not named, by `"provider"`.
 
     Raises:
         ConfigurationError: A rate is no number or negative, or a unit is unknown.

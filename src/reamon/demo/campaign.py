@@ -19,8 +19,6 @@ NOBODY_SPEAKS = ""
 SECONDS_BETWEEN_CALLS = 0.3
 PATIENCE = 2
 """How often a lead says the same thing before going on to the next."""
-PACE = 0.075
-"""How much of the time that people take to speak and listen really passes; 1 is a real telephone call."""
 
 OnCallEnded = Callable[[], object]
 
@@ -31,7 +29,7 @@ class Campaign:
     Args:
         office: What the agents work with.
         concurrency: How many calls go on at once.
-        pace: How much of the time that people take really passes.
+        pace: How much of the time that people take to speak and listen really passes; 1 is a real telephone call.
         on_call_ended: Called after each call.
     """
 
@@ -39,8 +37,8 @@ class Campaign:
         self,
         office: Office,
         *,
-        concurrency: int = 50,
-        pace: float = PACE,
+        concurrency: int,
+        pace: float,
         on_call_ended: OnCallEnded = lambda: None,
     ) -> None:
         self._office = office

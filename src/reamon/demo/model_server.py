@@ -176,8 +176,8 @@ def serve(seed: int) -> None:
 
     Stdin closes however the campaign ends, kill -9 included: the server never outlives it.
     """
-    # asyncio sends small pieces at once (TCP_NODELAY) only on sockets that say they are TCP; `create_server` makes others,
-    # on which a stream would arrive in one lump after the kernel's 40 ms.
+    # asyncio sends small pieces at once (TCP_NODELAY) only on sockets that say they are TCP. Those of `create_server`
+    # do not: a stream would wait for the kernel's 40 ms and arrive in one lump.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

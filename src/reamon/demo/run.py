@@ -1,6 +1,7 @@
 """The run: what `reamon demo` does, from its options to its exit code."""
 
 import argparse
+import math
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from reamon.errors import MissingExtraError
 CALLS = 200
 CONCURRENCY = 50
 SEED = 7
+PACE = 0.075
 DELIVERY_SECONDS = 15.0
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -24,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed", type=int, default=SEED, metavar="N", help="the same seed gives the same campaign (%(default)s)"
+    )
+    parser.add_argument(
+        "--pace",
+        type=_not_negative,
+        default=PACE,
+        metavar="X",
+        help="how much of the time that people take to speak and listen really passes; 1 is a real call (%(default)s)",
     )
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="record below DIR (default: $REAMON_HOME, else ./.reamon)"
@@ -54,6 +63,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _not_negative(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
+    return number
+
+
 def _run(arguments: argparse.Namespace) -> int:
     import reamon  # noqa: PLC0415 - like all that follows: it needs the extra, or is slow to import
     from reamon.demo import recording  # noqa: PLC0415
@@ -65,8 +81,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     recording.record_in(database)
     leads = make_leads(arguments.calls, arguments.seed)
-    finished = session.call_all(leads, seed=arguments.seed, concurrency=arguments.concurrency)
-    delivered = reamon.shutdown(DELIVERY_SECONDS)
+    finished = session.call_all(leads, seed=arguments.seed, concurrency=arguments.concurrency, pace=arguments.pace)
+    delivered = reamon.flush(DELIVERY_SECONDS)
+    reamon.shutdown()
     findings.show(database, finished=finished, delivered=delivered, as_json=arguments.json)
     if not finished:
         return INTERRUPTED

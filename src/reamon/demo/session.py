@@ -10,25 +10,28 @@ from reamon.demo.office import open_office
 from reamon.demo.progress import progress_of
 
 
-def call_all(leads: Sequence[Lead], *, seed: int, concurrency: int) -> bool:
+def call_all(leads: Sequence[Lead], *, seed: int, concurrency: int, pace: float) -> bool:
     """Call all leads.
 
     Args:
         leads: Whom to call.
         seed: The seed of the model server's script.
         concurrency: How many calls go on at once.
+        pace: How much of the time that people take to speak and listen really passes.
 
     Returns:
         Whether all were called; False after Ctrl-C.
     """
     with ModelServer(seed) as server, progress_of(len(leads)) as call_ended:
-        return asyncio.run(_campaign(server.base_url, leads, concurrency, call_ended))
+        return asyncio.run(_campaign(server.base_url, leads, concurrency, pace, call_ended))
 
 
-async def _campaign(base_url: str, leads: Sequence[Lead], concurrency: int, call_ended: OnCallEnded) -> bool:
+async def _campaign(
+    base_url: str, leads: Sequence[Lead], concurrency: int, pace: float, call_ended: OnCallEnded
+) -> bool:
     try:
         async with open_office(base_url) as office:
-            await Campaign(office, concurrency=concurrency, on_call_ended=call_ended).run(leads)
+            await Campaign(office, concurrency=concurrency, pace=pace, on_call_ended=call_ended).run(leads)
     except asyncio.CancelledError:
         # What asyncio.run makes of Ctrl-C. The calls under way are recorded as cancelled.
         return False

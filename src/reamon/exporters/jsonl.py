@@ -28,8 +28,8 @@ class JSONLExporter:
 
     The file holds finished spans only, and a line with status `interrupted` for each workflow whose process died,
     written by the next exporter that opens the file. What is running is kept beside it, in a directory named like the
-    file with `-processes` after it. Should the finish of such a workflow arrive after all (it had waited in the outbox),
-    its line comes later in the file: the last line of a span is the one that counts.
+    file with `-processes` after it. Should the finish of such a workflow arrive after all (it had waited in the
+    outbox), its line comes later in the file: the last line of a span is the one that counts.
 
     Args:
         path: The file; default `spans.jsonl` in `$REAMON_HOME` (`./.reamon`).

@@ -1,8 +1,8 @@
 """Identifiers: UUIDv7 that carry their span's start to a quarter of a microsecond.
 
 RFC 9562 (section 6.2, method 3) allows the twelve bits after the millisecond timestamp to hold the fraction of the
-millisecond. With that, an id alone gives its span's start, so whoever needs the starts of a span's ancestors (LangSmith's
-dotted order, a row id that grows with time) reads them off the ids it has.
+millisecond. With that, an id alone gives its span's start, so whoever needs the starts of a span's ancestors
+(LangSmith's dotted order, a row id that grows with time) reads them off the ids it has.
 """
 
 NANOS_PER_MILLI = 1_000_000

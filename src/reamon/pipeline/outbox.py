@@ -46,9 +46,9 @@ class StoredBatch(msgspec.Struct, frozen=True):
 class Outbox:
     """Batches on disk, in one SQLite file that the processes of a machine share.
 
-    A batch belongs to a destination, and only a lane with an equal one gets it. It is owned by the process that wrote it;
-    when that process is dead, whoever serves the destination next claims it. The file is made when it is first needed.
-    Methods may be called by any thread.
+    A batch belongs to a destination, and only a lane with an equal one gets it. It is owned by the process that wrote
+    it; when that process is dead, whoever serves the destination next claims it. The file is made when it is first
+    needed. Methods may be called by any thread.
 
     Args:
         path: The file; the life signs of its processes lie beside it.

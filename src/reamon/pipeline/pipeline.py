@@ -95,13 +95,13 @@ class Pipeline:
         return self._worker.queue
 
     def start(self) -> None:
-        """Take over what dead processes left on disk, and begin to deliver it. Our own threads start with the first span."""
+        """Take over what dead processes left on disk, and begin to deliver it. The first span starts all else."""
         for lane in self._lanes:
             if lane.spool.claim():
                 lane.nudge()
 
     def flush(self, timeout: float, *, durable: bool = False) -> bool:
-        """Wait until all that finished before is acknowledged or given up by every exporter, or on disk if `durable`."""
+        """Wait until all that finished before is acknowledged or given up by every exporter, or (`durable`) on disk."""
         deadline = time.monotonic() + timeout
         drained = self._worker.drain(deadline)
         wanted = [(lane, lane.want_flush(deadline)) for lane in self._lanes]

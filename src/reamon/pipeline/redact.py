@@ -45,9 +45,7 @@ class RedactKeys:
     def clean(self, value: Any) -> Any:
         """A copy of a JSON-like value, redacted."""
         if isinstance(value, dict):
-            return {
-                key: REDACTED if key.lower() in self._keys else self.clean(item) for key, item in value.items()
-            }
+            return {key: REDACTED if key.lower() in self._keys else self.clean(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.clean(item) for item in value]
         return value

@@ -7,8 +7,8 @@ from collections.abc import Callable
 class Backoff:
     """Exponential backoff with jitter and a low cap.
 
-    The n-th failure in a row waits for a random time between half and all of `base * 2**n`, and never longer than `cap`:
-    the jitter keeps many processes from returning at once, the cap bounds how late a recovery is noticed.
+    The n-th failure in a row waits for a random time between half and all of `base * 2**n`, and never longer than
+    `cap`: the jitter keeps many processes from returning at once, the cap bounds how late a recovery is noticed.
 
     Args:
         base: Seconds.

@@ -4,7 +4,6 @@ import logging
 import sqlite3
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -33,8 +32,8 @@ class Batch(msgspec.Struct, frozen=True, eq=False):
 class Spool:
     """Batches for one destination, and the count of what became of each span.
 
-    Memory is bounded: beyond `max_bytes` the oldest go to the outbox. Where the disk refuses, they are dropped, counted as
-    "memory_full" and logged once for each outage. Methods may be called by any thread.
+    Memory is bounded: beyond `max_bytes` the oldest go to the outbox. Where the disk refuses, they are dropped, counted
+    as "memory_full" and logged once for each outage. Methods may be called by any thread.
 
     Args:
         lane: The lane's name, for the log.

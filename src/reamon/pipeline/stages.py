@@ -51,7 +51,7 @@ class Stages:
             return None
         for collector in self._starters:
             try:
-                collector.started(edited)  # type: ignore[attr-defined]  # optional, and looked up in __init__
+                collector.started(edited)
             except Exception as error:
                 guard.contain(f"collector {collector.name}", error)
         return edited if self._sample_rate >= 1 else self._sample(edited)

@@ -20,7 +20,9 @@ class LaneStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of every span of this process. At rest, for each lane: recorded = exported + pending + spooled + dropped.
+    """What became of every span of this process.
+
+    With one lane, at rest: recorded = exported + pending + spooled + dropped.
 
     Attributes:
         recorded: Finished spans of this process.

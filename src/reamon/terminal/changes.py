@@ -32,14 +32,14 @@ def brief(value: Any) -> str:
     """A value in few characters, as JSON where it is not text.
 
     Example:
-        >>> brief("yes"), brief(0.4), brief(None), brief([1, 2])
-        ('yes', '0.4', 'null', '2 items')
+        >>> brief("yes"), brief(""), brief(0.4), brief(None), brief([1, 2])
+        ('yes', '""', '0.4', 'null', '2 items')
     """
     if isinstance(value, list):
         return f"{len(value)} item{'' if len(value) == 1 else 's'}"
     if isinstance(value, dict):
         return f"{len(value)} key{'' if len(value) == 1 else 's'}"
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = value if value and isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

@@ -24,17 +24,20 @@ _COLUMNS = (
     Column("when", optional=True),
 )
 _CHANGES_SHOWN = 6
+_LONG_WAIT_MS = 1
 _QUIET = {"ok", "completed"}
 
 
-def turns_document(turns: Sequence[WorkflowTrace]) -> Document:
+def turns_document(turns: Sequence[WorkflowTrace], last: int | None = None) -> Document:
     """The document of `reamon show`.
 
     Args:
         turns: Whole traces in order of their start, at least one; several if they make up a call.
+        last: Show the trees of the last so many alone; what is said of the call is about all.
     """
     document: list[Block] = [Facts(_facts(turns))]
-    for number, turn in enumerate(turns, 1):
+    hidden = max(len(turns) - last, 0) if last else 0
+    for number, turn in enumerate(turns[hidden:], hidden + 1):
         document.append(Heading(_heading(turn, number, len(turns))))
         document.append(Tree(_COLUMNS, [turn_tree(turn)]))
     return document
@@ -105,7 +108,7 @@ def _node(row: Row, turn: WorkflowTrace) -> Node:
         (
             _label(row),
             Text.of(duration(row.duration_ms)),
-            Text.of(duration(row.queue_wait_ms) if row.queue_wait_ms else "", Style.WARNING),
+            _waited(row),
             Text.of(duration(row.first_token_ms)),
             Text.of(_used(row)),
             Text.of(own_cost),
@@ -113,6 +116,13 @@ def _node(row: Row, turn: WorkflowTrace) -> Node:
         ),
         list(_details(row)),
     )
+
+
+def _waited(row: Row) -> Text:
+    """How long it waited for a turn; brought out where that is long enough to matter."""
+    if not row.queue_wait_ms:
+        return Text()
+    return Text.of(duration(row.queue_wait_ms), Style.WARNING if row.queue_wait_ms >= _LONG_WAIT_MS else Style.FAINT)
 
 
 def _label(row: Row) -> Text:

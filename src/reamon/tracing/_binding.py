@@ -12,6 +12,7 @@ from reamon.errors import DecoratorError
 
 Bind = Callable[..., dict[str, Any]]
 _SELF = frozenset(("self", "cls"))
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -85,7 +86,7 @@ def _compile(parameters: list[inspect.Parameter], skipped: str | None) -> Bind:
             declared.append("/")
         if kind is parameter.KEYWORD_ONLY and previous not in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL):
             declared.append("*")
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(kind, "")
+        stars = _STARS.get(kind, "")
         default = f"=_default_{position}" if f"_default_{position}" in defaults else ""
         declared.append(f"{stars}{parameter.name}{default}")
         if parameter.name != skipped:

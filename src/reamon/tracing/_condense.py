@@ -22,10 +22,10 @@ _JSON_INT_BITS = 63
 _TEXT_INT_BITS = 4096
 
 _registered: dict[type, Capture] = {}
-_handlers: "dict[type, Callable[[Condenser, Any, int], Any]]" = {}
+_handlers: "dict[type, Handler]" = {}
 
 
-def register_capture(kind: type, capture: Capture) -> None:
+def register_capture(kind: type[Any], capture: Capture) -> None:
     """Say how objects of `kind`, and of its subclasses, become payloads.
 
     Args:
@@ -41,7 +41,8 @@ def register_capture(kind: type, capture: Capture) -> None:
         ...         self.name = name
         >>> register_capture(Lead, lambda lead: {"name": lead.name})
     """
-    if not isinstance(kind, type) or not callable(capture):
+    given: tuple[Any, Any] = (kind, capture)
+    if not (isinstance(given[0], type) and callable(given[1])):
         raise TypeError(f"register_capture takes a class and a callable, not {kind!r} and {capture!r}")
     _registered[kind] = capture
     _handlers.clear()
@@ -61,7 +62,7 @@ class Condenser:
     def condense(self, value: Any, depth: int = _DEPTH) -> Any:
         """A plain copy of what fits of `value`; its parts that cannot be read are replaced by a note."""
         kind = type(value)
-        handler = _handlers.get(kind) or _find_handler(kind)
+        handler = _handlers[kind] if kind in _handlers else _find_handler(kind)
         try:
             return handler(self, value, depth)
         except Exception as error:
@@ -149,6 +150,7 @@ class Condenser:
         return name if name not in taken else f"{name} #{len(taken)}"
 
 
+Handler = Callable[[Condenser, Any, int], Any]
 _FLOATS = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 
 
@@ -161,24 +163,32 @@ def _type_name(kind: type) -> str:
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
-def _find_handler(kind: type) -> "Callable[[Condenser, Any, int], Any]":
+def _find_handler(kind: type) -> "Handler":
     """The way to condense objects of `kind`, looked up once for each type."""
-    handler = next(
-        (_through(_registered[base]) for base in kind.__mro__ if base in _registered), None
-    ) or _structural_handler(kind)
-    if handler is None:
-        handler = next((_BY_TYPE[base] for base in kind.__mro__ if base in _BY_TYPE), Condenser.describe)
+    handler = _registered_handler(kind) or _structural_handler(kind) or _builtin_handler(kind)
     if len(_handlers) >= _TYPES_KEPT:
         _handlers.clear()
     _handlers[kind] = handler
     return handler
 
 
-def _through(capture: Capture) -> "Callable[[Condenser, Any, int], Any]":
+def _registered_handler(kind: type) -> "Handler | None":
+    return next((_through(_registered[base]) for base in kind.__mro__ if base in _registered), None)
+
+
+def _builtin_handler(kind: type) -> "Handler":
+    return next((_BY_TYPE[base] for base in kind.__mro__ if base in _BY_TYPE), _unknown)
+
+
+def _unknown(condenser: Condenser, value: Any, _depth: int) -> Any:
+    return condenser.describe(value)
+
+
+def _through(capture: Capture) -> "Handler":
     return lambda condenser, value, depth: condenser.condense(capture(value), depth - 1)
 
 
-def _structural_handler(kind: type) -> "Callable[[Condenser, Any, int], Any] | None":
+def _structural_handler(kind: type) -> "Handler | None":
     """For types that are known by their shape: fields are read directly, and no method of theirs is called."""
     if hasattr(kind, "__dataclass_fields__"):
         return _by_names(tuple(kind.__dataclass_fields__))
@@ -195,7 +205,7 @@ def _structural_handler(kind: type) -> "Callable[[Condenser, Any, int], Any] | N
     return None
 
 
-def _by_names(names: tuple[str, ...]) -> "Callable[[Condenser, Any, int], Any]":
+def _by_names(names: tuple[str, ...]) -> "Handler":
     def handler(condenser: Condenser, value: Any, depth: int) -> Any:
         pairs = ((name, getattr(value, name)) for name in names if hasattr(value, name))
         return condenser.fields(pairs, len(names), value, depth)
@@ -227,7 +237,7 @@ def _exception(condenser: Condenser, value: BaseException, depth: int) -> Any:
     return condenser.describe(value, args=condenser.condense(value.args, depth - 1))
 
 
-_BY_TYPE: dict[type, Callable[[Condenser, Any, int], Any]] = {
+_BY_TYPE: dict[type, "Handler"] = {
     enum.Enum: lambda condenser, value, depth: condenser.condense(value.value, depth - 1),
     str: lambda condenser, value, depth: condenser.text(str.__str__(value), depth),
     bool: Condenser.atom,

@@ -40,5 +40,9 @@ def _stack(error: BaseException) -> str:
 
 def _clean(text: str) -> str:
     """Text that UTF-8 can say, cut from the front, since a stack's end tells most."""
-    shown = text if len(text) <= _CHARACTERS else f"[reamon] {len(text) - _CHARACTERS} characters cut …{text[-_CHARACTERS:]}"
+    shown = (
+        text
+        if len(text) <= _CHARACTERS
+        else f"[reamon] {len(text) - _CHARACTERS} characters cut …{text[-_CHARACTERS:]}"
+    )
     return shown.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Traced generators: a span from the first advance to the end, current inside the generator and never in its consumer."""
+"""Traced generators: a span from the first advance to the end, current inside and never in the consumer."""
 
 from collections.abc import AsyncGenerator, Generator
 from typing import Any

@@ -110,7 +110,6 @@ def _distinct(details: Details) -> tuple[CostData, ...]:
     for cost in details.costs:
         key = (cost.cost_type, cost.price_version)
         count = seen[key] = seen.get(key, 0) + 1
-        if count > 1:
-            cost = msgspec.structs.replace(cost, price_version=f"{cost.price_version}#{count}")
-        result.append(cost)
+        twin = f"{cost.price_version}#{count}"
+        result.append(cost if count == 1 else msgspec.structs.replace(cost, price_version=twin))
     return tuple(result)

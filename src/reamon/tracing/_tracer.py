@@ -1,7 +1,7 @@
 """The tracer of one decorated function: from the call to the start of its span, and from the result to its end.
 
-This is the hot path. `open` and `close` are written out flat, with what they need in local names: each function call saved
-is a fiftieth of a span. Where something is done for a reason of speed, a comment says so.
+This is the hot path. `open` and `close` are written out flat, with what they need in local names: each function call
+saved is a fiftieth of a span. Where something is done for a reason of speed, a comment says so.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,16 +12,17 @@ import msgspec
 from reamon.guard import guard
 from reamon.model import SpanKind
 from reamon.tracing._binding import Binding
+from reamon.tracing._switch import switch
 from reamon.tracing.active import ActiveSpan, Spec
-from reamon.tracing.capture import snapshot
-from reamon.tracing.lifecycle import begin, finish
+from reamon.tracing.capture import DEPTH, ITEM_SIZE, encode, room_left, snapshot
+from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import NoopSpan
 from reamon.tracing.recorder import Recorder
 
 Function = Callable[..., Any]
 CallIdOf = Callable[[Mapping[str, Any]], object]
 Open = Callable[[Recorder, ActiveSpan | NoopSpan | None, tuple[Any, ...], dict[str, Any]], ActiveSpan | None]
-Close = Callable[[Recorder, ActiveSpan, Any, int], None]
+Close = Callable[[ActiveSpan, Any, int], None]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,51 +79,69 @@ def make_tracer(function: Function, spec: Spec, options: Options, *, bound_first
 def _make_open(spec: Spec, binding: Binding, call_id_of: CallIdOf | None, options: Options) -> Open:
     bind, captures, ignored = binding.bind, options.capture_input, tuple(options.ignore)
     is_workflow, is_agent = spec.kind is SpanKind.WORKFLOW, spec.kind is SpanKind.AGENT
-    binds = captures or call_id_of is not None
+    is_simple = captures and not ignored and not is_workflow
 
     def open_span(
         recorder: Recorder, parent: ActiveSpan | NoopSpan | None, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> ActiveSpan | None:
         try:
-            raw_input = call_id = None
-            is_child = type(parent) is ActiveSpan and not is_workflow
-            if binds:
-                try:
-                    arguments = bind(*args, **kwargs) if kwargs else bind(*args)  # an empty ** costs a dict
-                except TypeError:  # wrong arguments: the function itself is about to say so
-                    arguments = {} if ignored else {"args": args, "kwargs": kwargs}
-                if call_id_of is not None and not is_child:
-                    call_id = _read_call_id(call_id_of, arguments)
-                for name in ignored:
-                    arguments.pop(name, None)
-                if captures:
-                    raw_input = snapshot(arguments, recorder.payload_limit)
-            if not is_child:
-                return begin(recorder, spec, parent, raw_input, call_id)
-            trace = parent.trace
-            return ActiveSpan(  # what `begin` would do, without the call
-                spec,
-                parent,
-                trace,
-                recorder.now(),
-                recorder.random_62(),
-                raw_input,
-                recorder.generation,
-                next(trace.agents) if is_agent else None,
-            )
+            if is_simple and type(parent) is ActiveSpan:  # the usual case, with `snapshot` and `begin` written out
+                arguments = bind(*args, **kwargs) if kwargs else bind(*args)  # an empty ** costs a dict
+                limit = recorder.payload_limit
+                if room_left(arguments.values(), limit - ITEM_SIZE * len(arguments), DEPTH) >= 0:
+                    raw_input = encode(arguments)
+                    if len(raw_input) <= limit:
+                        trace = parent.trace
+                        return ActiveSpan(
+                            spec,
+                            parent,
+                            trace,
+                            recorder.now(),
+                            recorder.random_62(),
+                            raw_input,
+                            recorder.generation,
+                            next(trace.agents) if is_agent else None,
+                        )
+        except Exception:  # noqa: S110 - wrong arguments, or ones that are hard to capture: the long way deals with them
+            pass
+        try:
+            return begin_call(recorder, parent, args, kwargs)
         except Exception as error:
             guard.contain("begin", error)
             return None
+
+    def begin_call(
+        recorder: Recorder, parent: ActiveSpan | NoopSpan | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> ActiveSpan:
+        if not captures and call_id_of is None:
+            return begin(recorder, spec, parent)
+        try:
+            arguments = bind(*args, **kwargs)
+        except TypeError:  # wrong arguments: the function itself is about to say so
+            arguments = {} if ignored else {"args": args, "kwargs": kwargs}
+        opens_trace = is_workflow or not isinstance(parent, ActiveSpan)
+        call_id = _read_call_id(call_id_of, arguments) if call_id_of is not None and opens_trace else None
+        for name in ignored:
+            arguments.pop(name, None)
+        return begin(recorder, spec, parent, snapshot(arguments, recorder.payload_limit) if captures else None, call_id)
 
     return open_span
 
 
 def _make_close(captures: bool) -> Close:
-    def close_span(recorder: Recorder, span: ActiveSpan, result: Any, end: int) -> None:
+    def close_span(span: ActiveSpan, result: Any, end: int) -> None:
         try:
+            recorder = switch.recorder
+            if recorder is None or span.end_mark:
+                return
             if captures and span.raw_output is None:
                 span.raw_output = snapshot(result, recorder.payload_limit)
-            finish(span, end)
+            span.end_mark = end
+            if span.generation == recorder.generation:  # else it was started before a fork, and is the parent's
+                queue = recorder.queue
+                queue.append(span)
+                if len(queue) >= queue.wake_at:
+                    queue.wake()
         except Exception as error:
             guard.contain("finish", error)
 

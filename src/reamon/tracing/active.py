@@ -36,12 +36,22 @@ class Spec(msgspec.Struct, frozen=True, gc=False, kw_only=True, eq=False):
 class Trace(msgspec.Struct, gc=False, eq=False):
     """What all spans of one trace share. It does not refer to its root: a cycle would never be collected."""
 
-    trace_id: str
     offset: int
     call_id: str | None
     project: str | None
     tags: tuple[str, ...]
     agents: Iterator[int | None]
+    start: int
+    random: int
+    id: str | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The id, which is the root's; made on demand, like a span's."""
+        identity = self.id
+        if identity is None:
+            identity = self.id = uuid7(self.start + self.offset, self.random)
+        return identity
 
 
 class Details(msgspec.Struct, gc=False, eq=False):

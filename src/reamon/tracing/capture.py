@@ -1,7 +1,7 @@
 """Capture: values become JSON snapshots, whatever they are, in bounded time and space.
 
-Most values are small, plain and sound: `_room_left` finds that out in a glance, and msgspec encodes them as they are. All
-others go through `Condenser`, which copies what fits of them into plain values first.
+Most values are small, plain and sound: `room_left` finds that out in a glance, and msgspec encodes them as they are.
+All others go through `Condenser`, which copies what fits of them into plain values first.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,9 @@ from reamon.tracing._condense import Condenser
 DEFAULT_LIMIT = 64 * 1024
 """Bytes that one payload may take."""
 
-_DEPTH = 12
-_ITEM_SIZE = 8
-_encode = msgspec.json.Encoder().encode
+DEPTH = 12
+ITEM_SIZE = 8
+encode = msgspec.json.Encoder().encode
 
 
 def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
@@ -36,13 +36,13 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
     try:
         kind = type(value)
         if kind is dict:
-            room = _room_left(value.values(), limit - _ITEM_SIZE * len(value), _DEPTH)
+            room = room_left(value.values(), limit - ITEM_SIZE * len(value), DEPTH)
         elif kind is list or kind is tuple:
-            room = _room_left(value, limit - _ITEM_SIZE * len(value), _DEPTH)
+            room = room_left(value, limit - ITEM_SIZE * len(value), DEPTH)
         else:
-            room = _room_left((value,), limit, 0)
+            room = room_left((value,), limit, 0)
         if room >= 0:
-            raw = _encode(value)
+            raw = encode(value)
             if len(raw) <= limit:
                 return raw
     except Exception:  # noqa: S110 - lone surrogates, huge integers, mutation meanwhile: the condenser deals with them
@@ -55,17 +55,17 @@ def condensed(value: Any, limit: int) -> bytes:
     room = limit
     for _ in range(4):
         try:
-            raw = _encode(Condenser(room).condense(value))
+            raw = encode(Condenser(room).condense(value))
         except Exception as error:
-            return _encode({"__type__": type(value).__qualname__, "error": f"not captured: {type(error).__name__}"})
+            return encode({"__type__": type(value).__qualname__, "error": f"not captured: {type(error).__name__}"})
         if len(raw) <= limit:
             return raw
         # The room is counted in characters; escapes and non-ASCII text take more bytes than that.
         room = room * limit // len(raw) * 9 // 10
-    return _encode({"__type__": type(value).__qualname__, "error": f"not captured: larger than {limit} bytes"})
+    return encode({"__type__": type(value).__qualname__, "error": f"not captured: larger than {limit} bytes"})
 
 
-def _room_left(items: Iterable[Any], room: int, depth: int) -> int:
+def room_left(items: Iterable[Any], room: int, depth: int) -> int:
     """What the items of a container leave of `room`, roughly; negative if they are too large, too deep, or not plain.
 
     Keys are not looked at: msgspec refuses those that JSON cannot have. Containers are sized before they are entered.
@@ -78,10 +78,10 @@ def _room_left(items: Iterable[Any], room: int, depth: int) -> int:
             room -= len(item)
         elif kind is int or kind is bool or item is None:
             continue
-        elif kind is dict and depth:
-            room = _room_left(item.values(), room - _ITEM_SIZE * len(item), depth - 1)
-        elif (kind is list or kind is tuple) and depth:
-            room = _room_left(item, room - _ITEM_SIZE * len(item), depth - 1)
+        elif kind is dict:
+            room = room_left(item.values(), room - ITEM_SIZE * len(item), depth - 1) if depth else -1
+        elif kind is list or kind is tuple:
+            room = room_left(item, room - ITEM_SIZE * len(item), depth - 1) if depth else -1
         elif kind is not float or item - item != 0:  # NaN or an infinity
             return -1
         if room < 0:

@@ -1,9 +1,9 @@
 """Begin and end: the two ends of every span. This is the hot path; each line of it is paid for on every traced call."""
 
 import itertools
+
 from reamon.guard import guard
 from reamon.model import SpanKind, SpanLink
-from reamon.model.ids import uuid7
 from reamon.tracing._error import describe_error, is_cancellation
 from reamon.tracing._record import Started
 from reamon.tracing._switch import switch
@@ -61,17 +61,16 @@ def _open_trace(
     random = recorder.random_62()
     inherited = outer.trace if isinstance(outer, ActiveSpan) else None
     trace = Trace(
-        trace_id=uuid7(start + offset, random),
-        offset=offset,
-        call_id=call_id if call_id is not None or inherited is None else inherited.call_id,
-        project=spec.project or (inherited.project if inherited is not None else None) or recorder.project,
-        tags=spec.tags,
-        agents=itertools.count(1),
+        offset,
+        call_id if call_id is not None or inherited is None else inherited.call_id,
+        spec.project or (inherited.project if inherited is not None else None) or recorder.project,
+        spec.tags,
+        itertools.count(1),
+        start,
+        random,
     )
     order = next(trace.agents) if spec.kind is _AGENT else None
     root = ActiveSpan(spec, None, trace, start, random, raw_input, recorder.generation, order)
-    root.id = trace.trace_id
-    root.path = ()
     if isinstance(outer, ActiveSpan):
         root._more().links.append(SpanLink(outer.trace_id, outer.span_id, "parent_trace"))
     queue = recorder.queue

@@ -50,7 +50,7 @@ class SpanContext(msgspec.Struct, frozen=True):
     def revive(self) -> ActiveSpan:
         """A handle that can be current and a parent here, and is never recorded itself: its own process does that."""
         offset = Clock().offset if switch.recorder is None else switch.recorder.clock.offset
-        trace = Trace(self.trace_id, offset, self.call_id, self.project, self.tags, itertools.repeat(None))
+        trace = Trace(offset, self.call_id, self.project, self.tags, itertools.repeat(None), 0, 0, self.trace_id)
         span = ActiveSpan(_REMOTE, None, trace, start_of(self.span_id) - offset, 0, None, _NEVER_RECORDED)
         span.id = self.span_id
         span.path = self.ancestors

@@ -26,7 +26,18 @@ class Scope:
     Made by `trace_workflow`, `trace_agent` and their siblings. One scope may be entered many times, also at once.
     """
 
-    __slots__ = ("_agent_type", "_call_id", "_entered", "_kind", "_metadata", "_name", "_options", "_spec_fields")
+    __slots__ = (
+        "_agent_type",
+        "_call_id",
+        "_entered",
+        "_kind",
+        "_metadata",
+        "_name",
+        "_options",
+        "_project",
+        "_tags",
+        "_version",
+    )
 
     def __init__(
         self,
@@ -57,7 +68,9 @@ class Scope:
         self._call_id = call_id
         self._agent_type = text_id(agent_type)
         self._metadata = None if metadata is None else snapshot(dict(metadata))
-        self._spec_fields = {"version": version, "project": project, "tags": tuple(tags)}
+        self._version = version
+        self._project = project
+        self._tags = tuple(tags)
         self._options = Options(
             call_id=call_id,
             capture_input=capture in (True, "input"),
@@ -130,4 +143,12 @@ class Scope:
 
     def _spec(self, name: str) -> Spec:
         agent_type = self._agent_type or name if self._kind is SpanKind.AGENT else None
-        return Spec(kind=self._kind, name=name, agent_type=agent_type, metadata=self._metadata, **self._spec_fields)
+        return Spec(
+            kind=self._kind,
+            name=name,
+            agent_type=agent_type,
+            version=self._version,
+            project=self._project,
+            tags=self._tags,
+            metadata=self._metadata,
+        )

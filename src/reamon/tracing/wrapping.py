@@ -70,7 +70,7 @@ def _wrap_sync(function: Function, tracer: Tracer) -> Function:
             raise
         finally:
             current.set(parent)
-        close_span(recorder, span, result, end)
+        close_span(span, result, end)
         return result
 
     return traced
@@ -96,15 +96,16 @@ def _wrap_coroutine(function: Function, tracer: Tracer) -> Function:
             raise
         finally:
             leave(span, parent)  # a coroutine may be closed in another context than it ran in
-        close_span(recorder, span, result, end)
+        close_span(span, result, end)
         return result
 
     return traced
 
 
 def _wrap_generator(function: Function, tracer: Tracer) -> Function:
-    """A generator function's wrapper has to run at the call, to see the caller's span, and yet look like a generator
-    function: wrapt's proxy does, down to `inspect.isgeneratorfunction`.
+    """The wrapper has to run at the call, to see the caller's span, and yet look like a generator function.
+
+    wrapt's proxy does, down to `inspect.isgeneratorfunction`.
     """
     import wrapt  # noqa: PLC0415 - not needed by those who trace no generator
 
