@@ -1,5 +1,7 @@
 """Which process lives: the lock on its file says."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -176,6 +178,47 @@ def test_what_a_dead_process_left_is_claimed_by_one_at_a_time(folder: Path) -> N
 def claims(folder: Path, process_id: str) -> bool:
     with ProcessDirectory(folder).claim(process_id) as handle:
         return handle is not None
+
+
+def test_who_enters_while_somebody_clears_the_file_away_enters_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.lockf
+
+    def lock_too_late(handle: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "lockf", lock)
+        (folder / "me").unlink()  # as `remove` does, between our opening the file and our lock on it
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "lockf", lock_too_late)
+    directory = ProcessDirectory(folder)
+    assert directory.enter("me").exists()
+    assert in_a_child(lambda: ProcessDirectory(folder).is_alive("me")) == 1
+
+
+def test_who_claims_what_somebody_has_just_cleared_away_gets_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    (folder / "dead").touch()
+    lock = fcntl.lockf
+
+    def lock_too_late(handle: int, operation: int) -> None:
+        (folder / "dead").unlink()
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "lockf", lock_too_late)
+    with ProcessDirectory(folder).claim("dead") as handle:
+        assert handle is None
+
+
+def test_a_lock_that_the_file_system_refuses_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with pytest.raises(OSError, match="No locks available"):
+        ProcessDirectory(folder).enter("me")
 
 
 def test_bytes_are_appended_whole_or_not_at_all(tmp_path: Path) -> None:

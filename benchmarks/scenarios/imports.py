@@ -1,7 +1,7 @@
 """The import, against that of the tracer of OpenTelemetry's SDK; bytecode compiled, in a bare interpreter.
 
-Some packages import themselves lazily, so that `import x` by itself says little: the others are asked for the names that
-every user of them needs. `import reamon` brings all of tracing; a process that also configures pays the second row.
+Some packages import themselves lazily, so that `import x` says little: the others are asked for the names that every
+user of them needs. `import reamon` brings all of tracing; a process that also configures pays the second row.
 """
 
 import json

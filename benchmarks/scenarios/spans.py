@@ -12,6 +12,8 @@ CHILDREN = 10
 WARM_UP = 100
 ROOTS = 2_000
 SPANS = ROOTS * (CHILDREN + 1)
+ALL_SPANS = SPANS + WARM_UP * (CHILDREN + 1)
+"""What the background works off: it may reach what was recorded to warm up only later."""
 
 QUESTION = {"text": "What is my home worth?", "lead": 4711, "score": 0.75, "tags": ["seller", "warm"]}
 ANSWER = {"text": "I can book a valuation for Tuesday.", "action": "schedule", "confidence": 0.9}
@@ -34,16 +36,17 @@ def measure(subject: str, home: Path) -> Figures:
 
     turn = tracer.traced("workflow", turn)
 
+    process = time.process_time()
     for _ in range(WARM_UP):
         turn(QUESTION)
-    caller, process = time.thread_time(), time.process_time()
+    caller = time.thread_time()
     for _ in range(ROOTS):
         turn(QUESTION)
     caller = time.thread_time() - caller
     delivered = tracer.finish()
     process = time.process_time() - process
     _check(subject, delivered)
-    return {"caller": caller / SPANS * 1e6, "process": process / SPANS * 1e6}
+    return {"caller": caller / SPANS * 1e6, "process": process / ALL_SPANS * 1e6}
 
 
 def run(rounds: int) -> Outcome:
@@ -87,6 +90,6 @@ def run(rounds: int) -> Outcome:
 
 
 def _check(subject: str, delivered: int | None) -> None:
-    expected = 0 if subject == "undecorated" else SPANS + WARM_UP * (CHILDREN + 1)
+    expected = 0 if subject == "undecorated" else ALL_SPANS
     if delivered is not None and delivered != expected:
         raise SystemExit(f"{subject} delivered {delivered} spans of {expected}")

@@ -1,11 +1,16 @@
 """What the two reamon tracers share: all but the sink."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import reamon
 from benchmarks.tracers import Function
 
-_DECORATORS = {"workflow": reamon.trace_workflow, "agent": reamon.trace_agent, "llm": reamon.trace_llm}
+_DECORATORS: dict[str, Callable[[Any], Any]] = {
+    "workflow": reamon.trace_workflow,
+    "agent": reamon.trace_agent,
+    "llm": reamon.trace_llm,
+}
 
 
 def traced(kind: str, function: Function) -> Function:

@@ -14,6 +14,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 WIDTH, HEIGHT = 120, 60
+FONT_FACE = re.compile(r"\s*@font-face \{.*?\n    \}", re.DOTALL)
 CURSOR = re.compile(r"(\r\n|\r|\n|\x1b\[\d*[AK]|\x1b\[\?25[lh])")
 
 
@@ -62,7 +63,7 @@ def main() -> None:
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
     console.print(Text.from_ansi(settled(printed(command))))
     svg = console.export_svg(title=f"$ {' '.join(command)}", theme=MONOKAI, unique_id="reamon")
-    Path(target).write_text(svg)
+    Path(target).write_text(FONT_FACE.sub("", svg))  # a picture in a page cannot load fonts: it falls back to monospace
 
 
 if __name__ == "__main__":

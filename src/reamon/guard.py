@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -47,7 +47,8 @@ class Guard:
             self._counts[key] += 1
             first = self._counts[key] == 1
         if first:
-            log("reamon", logging.WARNING, "internal_error", where=where, error=describe(error), shown="once")
+            with suppress(Exception):  # the host's logging may raise, and this is the last place to stop it
+                log("reamon", logging.WARNING, "internal_error", where=where, error=describe(error), shown="once")
 
     def reset(self) -> None:
         """Forget the counts and make the lock anew (in a forked child, where another thread may have held it)."""

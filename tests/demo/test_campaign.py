@@ -24,8 +24,9 @@ from reamon.model import AgentExecution, Operation, WorkflowTrace
 from reamon.store import Store
 
 SEED = 7
-LEADS = make_leads(40, SEED)
-NOT_BOOKED, MODEL_DOWN, OUT_OF_TIME = LEADS[17], LEADS[32], LEADS[36]
+LEADS = make_leads(20, SEED)
+# What happens to these three is the script's doing, and the same in every run. Where its texts change, choose others.
+NOT_BOOKED, MODEL_DOWN, OUT_OF_TIME = LEADS[17], LEADS[10], LEADS[15]
 UNTROUBLED = [make_lead(number, SEED, temper) for number, temper in enumerate(Temper, start=301)]
 CAST = [NOT_BOOKED, MODEL_DOWN, OUT_OF_TIME, *UNTROUBLED]
 COST_TYPE = {
@@ -231,9 +232,9 @@ def test_a_booking_that_fails_fails_the_turn_and_ends_the_call(recorded: Recorde
 
 def test_a_model_that_is_down_makes_an_agent_apologise(recorded: Recorded) -> None:
     turn = next(turn for turn in recorded.calls[MODEL_DOWN.call_id] if turn.status == "degraded")
-    agent = next(agent for agent in turn.agents if agent.status == "degraded")
+    agent = next(agent for agent in turn.agents if agent.error_type == "openai.InternalServerError")
 
-    assert agent.error_type == "openai.InternalServerError"
+    assert agent.status == "degraded"
     assert "overloaded" in (agent.error_message or "")
     assert turn.output["reply"] == agent.state_after["reply"] != ""
 

@@ -16,6 +16,7 @@ from openai import AsyncOpenAI
 from reamon.demo import model_server
 from reamon.demo.model_server import ModelServer
 from reamon.demo.script import Script
+from reamon.errors import ReamonError
 
 SEED = 7
 
@@ -164,7 +165,7 @@ def _accepts(address: tuple[str, int]) -> bool:
 
 
 def test_a_server_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_server.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
 
-    with pytest.raises(RuntimeError, match="did not start"), ModelServer(SEED):
+    with pytest.raises(ReamonError, match="did not start"), ModelServer(SEED):
         pass

@@ -72,7 +72,7 @@ async def test_a_mistake_in_the_code_is_no_case_for_an_apology(runtime: Runtime[
 @pytest.mark.usefixtures("short_budget")
 async def test_the_wait_for_a_turn_is_not_taken_from_the_budget(office: Office, runtime: Runtime[Office]) -> None:
     office.slots = asyncio.Semaphore(0)
-    waiting = asyncio.create_task(quick(STATE, runtime))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(quick(STATE, runtime))
     await asyncio.sleep(0.05)
     assert not waiting.done()
 

@@ -225,6 +225,15 @@ def test_the_age_of_a_file_outlives_the_process_that_began_it(path: Path) -> Non
     assert names(path) == ["new file"]
 
 
+def test_a_file_that_begins_with_a_strangers_line_is_as_old_as_its_last_change(path: Path) -> None:
+    path.write_text('{"message":"not a span"}\n')
+    os.utime(path, ns=(0, 1000 * NANOS_PER_SECOND))
+    opened(path, max_age=60, now=lambda: 1059 * NANOS_PER_SECOND)
+    assert path.stat().st_size > 0
+    opened(path, max_age=60, now=lambda: 1060 * NANOS_PER_SECOND)
+    assert path.stat().st_size == 0
+
+
 @pytest.mark.parametrize(("keep", "left"), [(0, "5"), (2, "345"), (9, "012345"), (None, "012345")])
 def test_only_so_many_rotated_files_are_kept(path: Path, keep: int | None, left: str) -> None:
     bystander = path.with_name("spans-notes.jsonl")

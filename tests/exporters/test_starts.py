@@ -164,6 +164,18 @@ def test_what_was_written_is_found_in_a_rotated_file(path: Path, monkeypatch: py
     assert outcomes(path) == [("not written", "interrupted")]
 
 
+def test_what_was_about_to_be_written_to_a_file_that_is_gone_is_marked(path: Path) -> None:
+    exporter = opened(path)
+    turn = begun()
+    exporter.started([turn])
+    with exporter._file.locked() as position:
+        exporter._starts.finishing((turn.span_id,), position)
+    die(exporter)
+    path.rename(path.with_name("moved away"))
+    opened(path)
+    assert outcomes(path) == [("turn", "interrupted")]
+
+
 def test_a_record_cut_short_by_death_does_not_hide_the_others(path: Path) -> None:
     exporter = opened(path)
     exporter.started([begun()])

@@ -134,6 +134,13 @@ def test_an_exporter_that_refuses_what_it_has_got_before_is_found() -> None:
     assert broken_rule(export=export) == "accepts spans that it has got before"
 
 
+def test_an_exporter_that_hangs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reamon.testing.conformance._PATIENCE", 0.05)
+    done = threading.Event()
+    assert broken_rule(export=lambda self, batch: done.wait()) == "accepts a batch of one span"
+    done.set()
+
+
 def test_an_exporter_that_empties_its_batch_is_found() -> None:
     assert broken_rule(export=lambda self, batch: batch.clear()) == "leaves the batch as it is"
 

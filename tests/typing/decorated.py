@@ -65,8 +65,6 @@ class Agent:
 
 assert_type(bare("c-1", attempt=2), bool)
 assert_type(with_arguments(4711), str)
-pending = coroutine("hello")
-assert_type(pending, Coroutine[Any, Any, dict[str, float]])
 assert_type(generator("hello"), Iterator[str])
 assert_type(async_generator("hello"), AsyncIterator[str])
 assert_type(Agent().method(1), int)
@@ -88,6 +86,13 @@ def overlapping(kind: Literal["a", "b"], callback: Callable[[int], Awaitable[Non
 
 assert_type(overlapping("a", coroutine_callback := lambda _: coroutine_none()), Generator[int, str, None])
 overlapping("c", coroutine_callback)  # type: ignore[arg-type]
+
+
+async def awaited() -> None:
+    """A coroutine function that was decorated is one still."""
+    pending = coroutine("hello")
+    _: Coroutine[Any, Any, dict[str, float]] = assert_type(pending, Coroutine[Any, Any, dict[str, float]])
+    assert_type(await pending, dict[str, float])
 
 
 async def coroutine_none() -> None:

@@ -66,7 +66,7 @@ async def scheduler(state: CallState, office: Office) -> Answer:
     await office.calendar.free_hours(wish["day"])
     words = await office.models.speak(STANDARD, prompt("scheduler", state))
     update: Update = {"reply": f"{state['reply']} {words}".strip()}
-    if wish["day"]:  # booked last: whoever runs out of time before has promised nothing
+    if wish["day"]:  # booked last: an agent that runs out of time before has promised nothing
         visit = await office.calendar.book(state["call_id"], wish["day"], wish["hour"])
         await office.voice.text_message(state["lead"], f"Your visit: {visit}.")
         update["outcome"] = "appointment"

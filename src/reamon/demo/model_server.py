@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from reamon.demo.script import Completion, Script
+from reamon.errors import ReamonError
 
 SECONDS_BETWEEN_PIECES = 0.006
 RETRY_AFTER_MS = 25
@@ -42,7 +43,7 @@ class ModelServer:
         ...     client = AsyncOpenAI(base_url=server.base_url, api_key="none")
 
     Raises:
-        RuntimeError: The server did not start; its own words are on stderr.
+        ReamonError: The server did not start; its own words are on stderr.
     """
 
     def __init__(self, seed: int) -> None:
@@ -64,7 +65,7 @@ class ModelServer:
         self.origin = _first_line(self._process.stdout)
         if not self.origin:
             self.__exit__(None, None, None)
-            raise RuntimeError(f"the model server did not start: run {' '.join(command)} to see why")
+            raise ReamonError(f"the model server did not start: run {' '.join(command)} to see why")
         return self
 
     def __exit__(

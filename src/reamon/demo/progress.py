@@ -12,6 +12,7 @@ from rich.text import Text
 import reamon
 from reamon.demo.campaign import OnCallEnded
 
+_BAR_WIDTH = 20
 _REFRESHES_PER_SECOND = 5
 
 
@@ -37,8 +38,7 @@ def progress_of(calls: int, stream: TextIO = sys.stderr) -> Iterator[OnCallEnded
     """
     console = Console(file=stream)
     bar = Progress(
-        TextColumn("calling"),
-        BarColumn(),
+        BarColumn(_BAR_WIDTH),
         MofNCompleteColumn(),
         TextColumn("calls"),
         RecordingColumn(),

@@ -10,6 +10,8 @@ from openai.types.chat import (
 from reamon.demo.state import CallState
 
 AGENCY = "Alder & Finch Homes"
+LINES_REMEMBERED = 3
+"""How much of the conversation a model is told; it bills each line again each time."""
 
 _TASKS = {
     "conversation": "You answer the telephone. Find out what the lead wants and who of the team is to go on.",
@@ -21,9 +23,9 @@ _TASKS = {
 
 
 def prompt(agent: str, state: CallState) -> list[ChatCompletionMessageParam]:
-    """The messages for `agent`: who it is, who the lead is, and what was said so far, the lead's words last."""
+    """The messages for `agent`: who it is, who the lead is, and what was said just now, the lead's words last."""
     system = f"You are the {agent} agent of {AGENCY}, on the telephone with {state['lead']}. {_TASKS[agent]}"
-    spoken = [_message(place, line) for place, line in enumerate(state["history"])]
+    spoken = [_message(place, line) for place, line in enumerate(state["history"])][-LINES_REMEMBERED:]
     return [ChatCompletionSystemMessageParam(role="system", content=system), *spoken]
 
 

@@ -1,7 +1,7 @@
 """Teamwork: what all agents have in common, which is a turn at the models, half a second, and an apology."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -37,7 +37,7 @@ class Answer:
 
 
 Think = Callable[[CallState, Office], Awaitable[Answer]]
-Node = Callable[[CallState, Runtime[Office]], Awaitable[Update]]
+Node = Callable[[CallState, Runtime[Office]], Coroutine[Any, Any, Update]]
 
 
 def in_time(think: Think) -> Node:

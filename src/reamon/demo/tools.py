@@ -23,7 +23,10 @@ class CalendarError(Exception):
 
 
 class Calendar:
-    """Who visits whom, and when."""
+    """Which visits are agreed: one for each call, so that a booking may safely be repeated."""
+
+    def __init__(self) -> None:
+        self.visits: dict[str, str] = {}
 
     @reamon.trace_tool
     async def free_hours(self, day: str | None) -> list[str]:
@@ -33,7 +36,7 @@ class Calendar:
 
     @reamon.trace_tool
     async def book(self, call_id: str, day: str, hour: int) -> str:
-        """Enter a visit.
+        """Enter the visit of a call, in place of one that was entered before.
 
         Raises:
             CalendarError: The calendar is out of order.
@@ -41,7 +44,8 @@ class Calendar:
         await asyncio.sleep(_LOOKUP_SECONDS)
         if random.Random(call_id).random() < OUTAGES:  # noqa: S311 - the same calls fail in every run of a seed
             raise CalendarError(f"the calendar did not answer while booking {day} at {hour} o'clock")
-        return f"{day} {hour}:00"
+        visit = self.visits[call_id] = f"{day} {hour}:00"
+        return visit
 
 
 class Library:

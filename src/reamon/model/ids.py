@@ -8,8 +8,9 @@ millisecond. With that, an id alone gives its span's start, so whoever needs the
 NANOS_PER_MILLI = 1_000_000
 RANDOM_BITS = 62
 
-_VERSION_7 = 0x7000
-_VARIANT = 0x8000
+_VARIANT = 1 << 63
+_STAMPS_KEPT = 64
+_stamps: dict[int, str] = {}
 _MAX_MILLIS = (1 << 48) - 1
 _ROW_EPOCH = 1_577_836_800_000 << 12  # 2020-01-01, in the 4096ths of a millisecond that an id counts
 _ROW_TIME = (1 << 53) - 1
@@ -29,13 +30,20 @@ def uuid7(start_ns: int, random_62: int) -> str:
         >>> uuid7(1_700_000_000_000_500_000, 1)
         '018bcfe5-6800-7800-8000-000000000001'
     """
-    millis, remainder = divmod(start_ns, NANOS_PER_MILLI)
-    stamp = f"{millis & _MAX_MILLIS:012x}"
-    fraction = (remainder << 12) // NANOS_PER_MILLI
-    return (
-        f"{stamp[:8]}-{stamp[8:]}-{_VERSION_7 | fraction:04x}"
-        f"-{_VARIANT | random_62 >> 48:04x}-{random_62 & 0xFFFF_FFFF_FFFF:012x}"
-    )
+    millis = start_ns // NANOS_PER_MILLI
+    stamp = _stamps.get(millis) or _stamp(millis)
+    fraction = (start_ns - millis * NANOS_PER_MILLI << 12) // NANOS_PER_MILLI
+    tail = f"{random_62 | _VARIANT:x}"
+    return f"{stamp}{fraction:03x}-{tail[:4]}-{tail[4:]}"
+
+
+def _stamp(millis: int) -> str:
+    """An id's first part, up to the version; kept, because many spans start in the same millisecond."""
+    digits = f"{millis & _MAX_MILLIS:012x}"
+    if len(_stamps) >= _STAMPS_KEPT:
+        _stamps.clear()
+    stamp = _stamps[millis] = f"{digits[:8]}-{digits[8:]}-7"
+    return stamp
 
 
 def start_of(span_id: str) -> int:

@@ -93,7 +93,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     action: str | None = None
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """The immutable record of something that ran: what exporters, processors and collectors see.
 
     A workflow that has begun is a Span too, with status `running` and no end (`Exporter.started`).
@@ -136,13 +136,13 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     span_id: str
     trace_id: str
-    parent_id: str | None = None
-    ancestors: tuple[str, ...] = ()
     kind: SpanKind
     name: str
     status: SpanStatus
     start_ns: int
     end_ns: int | None = None
+    parent_id: str | None = None
+    ancestors: tuple[str, ...] = ()
     process_id: str | None = None
     call_id: str | None = None
     project: str | None = None
@@ -154,19 +154,19 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     execution_order: int | None = None
     input: Payload | None = None
     output: Payload | None = None
+    first_token_ns: int | None = None
+    attributes: dict[str, Any] = {}
+    outcome: str | None = None
     state_before: Payload | None = None
     state_after: Payload | None = None
     decision: Decision | None = None
-    outcome: str | None = None
     usage: tuple[Usage, ...] = ()
     costs: tuple[CostData, ...] = ()
-    attributes: dict[str, Any] = {}
     events: tuple[SpanEvent, ...] = ()
     error: SpanError | None = None
     status_reason: str | None = None
     links: tuple[SpanLink, ...] = ()
     queue_wait_ns: int | None = None
-    first_token_ns: int | None = None
 
     @property
     def duration_ns(self) -> int | None:

@@ -1,17 +1,20 @@
-"""The outbox: what could not be delivered yet, on disk, in batches, each for one destination."""
+"""The outbox: what is not acknowledged yet, on disk, in batches, each for one destination."""
 
-import os
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from reamon.guard import describe, log
 from reamon.model import Span
+from reamon.pipeline._forked import abandon
 from reamon.processes import ProcessDirectory, current_id
+from reamon.store.mending import mended
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -25,21 +28,20 @@ CREATE TABLE IF NOT EXISTS batches (
 );
 CREATE INDEX IF NOT EXISTS batches_by_destination ON batches (destination, id);
 """
-_BUSY_TIMEOUT: Final = 2.0
-_encode = msgspec.msgpack.Encoder().encode
+_BUSY_TIMEOUT: Final = 0.5  # short, because whoever writes here has other lanes to serve
+_NO_DATABASE: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _decode = msgspec.msgpack.Decoder(list[Span]).decode
-_left_behind: list[object] = []
 
 
 class StoredBatch(msgspec.Struct, frozen=True):
-    """A batch on disk.
+    """Spans from disk.
 
     Attributes:
-        id: What `remove` takes.
-        spans: Its spans.
+        ids: What `remove` takes.
+        spans: Oldest first.
     """
 
-    id: int
+    ids: tuple[int, ...]
     spans: list[Span]
 
 
@@ -48,22 +50,25 @@ class Outbox:
 
     A batch belongs to a destination, and only a lane with an equal one gets it. It is owned by the process that wrote
     it; when that process is dead, whoever serves the destination next claims it. The file is made when it is first
-    needed. Methods may be called by any thread.
+    needed, and one that is damaged is put aside. Methods may be called by any thread.
 
     Args:
         path: The file; the life signs of its processes lie beside it.
-        max_bytes: What the batches may take; beyond, the oldest are dropped.
+        max_bytes: What the batches may take on disk; beyond, the oldest are dropped, whoever owns them.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        self.path = path
+        self.path = path.absolute()
         self._max_bytes = max_bytes
-        self._processes = ProcessDirectory(path.with_name(path.name + "-processes"))
+        self._processes = ProcessDirectory(self.path.with_name(path.name + "-processes"))
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
 
-    def write(self, destination: str, spans: Sequence[Span]) -> int:
-        """Put a batch on disk. Returns how many older spans had to go to make room.
+    def write(self, destination: str, spans: Sequence[Span]) -> tuple[int, bool]:
+        """Put a batch on disk.
+
+        Returns:
+            Its id, and whether older batches had to go to make room.
 
         Raises:
             sqlite3.Error: The file cannot be written.
@@ -72,17 +77,16 @@ class Outbox:
         body = _encode(spans)
         with self._lock:
             self._processes.enter(current_id())
-            connection = self._open()
-            with connection:
-                dropped = self._make_room(connection, len(body))
-                connection.execute(
+            with self._open() as connection:
+                made_room = self._make_room(connection, len(body))
+                row = connection.execute(
                     "INSERT INTO batches (destination, owner, spans, bytes, written, body) VALUES (?, ?, ?, ?, ?, ?)",
                     (destination, current_id(), len(spans), len(body), time.time(), body),
                 )
-            return dropped
+                return row.lastrowid or 0, made_room
 
     def claim(self, destination: str) -> int:
-        """Take over what dead processes left for `destination`. Returns how many spans this process now owns of it.
+        """Take over what dead processes left for `destination`. Returns how many spans that are.
 
         Raises:
             sqlite3.Error: The file cannot be read.
@@ -91,46 +95,69 @@ class Outbox:
         with self._lock:
             if not self.path.exists():
                 return 0
-            connection = self._open()
-            rows = connection.execute("SELECT DISTINCT owner FROM batches WHERE destination = ?", (destination,))
+            rows = self._query("SELECT DISTINCT owner FROM batches WHERE destination = ?", destination)
             mine = current_id()
-            dead = [owner for (owner,) in rows.fetchall() if owner != mine and not self._processes.is_alive(owner)]
-            if dead:
-                self._processes.enter(mine)
-                with connection:
-                    connection.executemany(
-                        "UPDATE batches SET owner = ? WHERE destination = ? AND owner = ?",
-                        [(mine, destination, owner) for owner in dead],
-                    )
-            return self.waiting(destination)
+            dead = [owner for (owner,) in rows if owner != mine and not self._processes.is_alive(owner)]
+            if not dead:
+                return 0
+            self._processes.enter(mine)
+            before = self.waiting(destination)
+            with self._open() as connection:
+                connection.executemany(
+                    "UPDATE batches SET owner = ? WHERE destination = ? AND owner = ?",
+                    [(mine, destination, owner) for owner in dead],
+                )
+            return self.waiting(destination) - before
 
     def waiting(self, destination: str) -> int:
         """How many spans this process owns for `destination`."""
-        with self._lock:
-            if self._connection is None and not self.path.exists():
-                return 0
-            row = self._open().execute(
-                "SELECT coalesce(sum(spans), 0) FROM batches WHERE destination = ? AND owner = ?",
-                (destination, current_id()),
-            )
-            return int(row.fetchone()[0])
+        return self._number("SELECT sum(spans) FROM batches WHERE destination = ? AND owner = ?", destination)
 
-    def oldest(self, destination: str) -> StoredBatch | None:
-        """The oldest batch that this process owns for `destination`; it stays until `remove`."""
+    def newest(self, destination: str) -> int:
+        """The highest id of a batch that this process owns for `destination`; 0 if there is none."""
+        return self._number("SELECT max(id) FROM batches WHERE destination = ? AND owner = ?", destination)
+
+    def has_until(self, destination: str, batch_id: int) -> bool:
+        """Whether this process owns a batch for `destination` that is as old as `batch_id`, or older."""
+        return bool(
+            self._number(
+                "SELECT EXISTS (SELECT 1 FROM batches WHERE destination = ? AND owner = ? AND id <= ?)",
+                destination,
+                batch_id,
+            )
+        )
+
+    def oldest(self, destination: str, size: int) -> StoredBatch | None:
+        """The oldest batches that this process owns for `destination`, up to `size` spans, together; at least one.
+
+        They stay until `remove`. A batch that cannot be read (a newer reamon wrote it) gives its id and no spans.
+        """
         with self._lock:
-            if self._connection is None and not self.path.exists():
+            if not self._exists:
                 return None
-            row = self._open().execute(
-                "SELECT id, body FROM batches WHERE destination = ? AND owner = ? ORDER BY id LIMIT 1",
+            rows = self._open().execute(
+                "SELECT id, spans, body FROM batches WHERE destination = ? AND owner = ? ORDER BY id",
                 (destination, current_id()),
             )
-            found = row.fetchone()
-        return None if found is None else StoredBatch(found[0], _decode(found[1]))
+            ids: list[int] = []
+            bodies: list[bytes] = []
+            for batch_id, spans, body in rows:
+                size -= spans
+                if ids and size < 0:
+                    break
+                ids.append(batch_id)
+                bodies.append(body)
+            rows.close()
+        return StoredBatch(tuple(ids), [span for body in bodies for span in _read(body)]) if ids else None
 
-    def remove(self, batch_id: int) -> None:
-        """Forget a batch that was acknowledged."""
+    def remove(self, ids: Sequence[int]) -> int:
+        """Forget batches. Returns how many spans that were; fewer than expected if some had to make room meanwhile."""
+        marks = ", ".join("?" * len(ids))
         with self._lock, self._open() as connection:
-            connection.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
+            spans = connection.execute(f"SELECT coalesce(sum(spans), 0) FROM batches WHERE id IN ({marks})", ids)
+            (removed,) = spans.fetchone()
+            connection.execute(f"DELETE FROM batches WHERE id IN ({marks})", ids)
+            return int(removed)
 
     def close(self) -> None:
         """Close the file. What this process still owns is free for the next one."""
@@ -141,36 +168,95 @@ class Outbox:
             self._processes.leave(current_id())
 
     def after_fork(self) -> None:
-        """Forget the parent's connection, unclosed (SQLite forbids to touch it in a child), and its life sign."""
+        """Let go of the parent's connection and its life sign."""
         self._lock = threading.RLock()
-        _left_behind.append(self._connection)
-        self._connection = None
+        if self._connection is not None:
+            abandon(self._connection)
+            self._connection = None
         self._processes.after_fork()
+
+    @property
+    def _exists(self) -> bool:
+        return self._connection is not None or self.path.exists()
+
+    def _number(self, query: str, destination: str, *more: Any) -> int:
+        with self._lock:
+            return int(self._query(query, destination, current_id(), *more)[0][0] or 0) if self._exists else 0
+
+    def _query(self, query: str, *parameters: Any) -> list[Any]:
+        return self._open().execute(query, parameters).fetchall()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
             try:
-                os.chmod(self.path, 0o600)
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = NORMAL")
-                connection.executescript(_SCHEMA)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
+                self._connection = _connect(self.path)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF not in _NO_DATABASE:
+                    raise
+                self._put_aside(error)
+                self._connection = _connect(self.path)
         return self._connection
 
-    def _make_room(self, connection: sqlite3.Connection, needed: int) -> int:
-        """Drop the oldest batches until `needed` bytes fit. Returns how many spans went."""
-        taken = connection.execute("SELECT coalesce(sum(bytes), 0) FROM batches").fetchone()[0]
-        dropped = 0
-        while taken and taken + needed > self._max_bytes:
-            batch_id, spans, size = connection.execute(
-                "SELECT id, spans, bytes FROM batches ORDER BY id LIMIT 1"
-            ).fetchone()
-            connection.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
-            taken -= size
-            dropped += spans
-        return dropped
+    def _put_aside(self, error: Exception) -> None:
+        """A file that is no database any more would be in the way for ever; keep it for whoever wants to mend it."""
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        self.path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        log("reamon.pipeline", logging.ERROR, "outbox_damaged", kept_as=str(aside), error=describe(error))
+
+    def _make_room(self, connection: sqlite3.Connection, needed: int) -> bool:
+        """Drop the oldest batches until `needed` bytes fit. Returns whether some went."""
+        connection.execute("BEGIN IMMEDIATE")
+        excess = _taken(connection) + needed - self._max_bytes
+        if excess <= 0:
+            return False
+        going = []
+        for batch_id, size in connection.execute("SELECT id, bytes FROM batches ORDER BY id"):
+            if excess <= 0:
+                break
+            going.append((batch_id,))
+            excess -= size
+        connection.executemany("DELETE FROM batches WHERE id = ?", going)
+        return bool(going)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
+    try:
+        path.chmod(0o600)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _taken(connection: sqlite3.Connection) -> int:
+    """Bytes on disk that hold something; to sum up all batches would take longer the more there are."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _encode(spans: Sequence[Span]) -> bytes:
+    try:
+        return msgspec.msgpack.encode(spans, enc_hook=_type_name)
+    except (ValueError, OverflowError):  # lone surrogates, integers beyond 64 bits
+        return msgspec.msgpack.encode([mended(span) for span in spans], enc_hook=_type_name)
+
+
+def _read(body: bytes) -> list[Span]:
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+
+
+def _type_name(value: object) -> str:
+    """What stands for an object that a processor or a collector has put into a span, and that is no plain value."""
+    return f"<{type(value).__name__}>"

@@ -32,6 +32,10 @@ OPERATION_COLUMNS: Final = (
     "cached_input_tokens", "cost", "error_type", "error_message", "usage", "attributes", "events", "links", "extra",
     "error_stack", "input_data", "output_data",
 )  # fmt: skip
+PLAIN_COLUMNS: Final = (
+    "id", "span_id", "trace_id", "parent_id", "kind", "name", "start_time", "end_time", "duration_ms", "status",
+    "input_data", "output_data",
+)  # fmt: skip
 AGENT_COLUMNS: Final = (
     "id", "span_id", "trace_id", "parent_id", "agent_type", "agent_name", "agent_version", "execution_order",
     "start_time", "end_time", "duration_ms", "queue_wait_ms", "first_token_ms", "status", "status_reason", "success",
@@ -68,6 +72,51 @@ class TraceCost(NamedTuple):
 
 
 NO_COST: Final = TraceCost()
+
+
+def is_plain(span: Span) -> bool:
+    """Whether `plain_operation_row` says all there is to say about an operation."""
+    return not (
+        span.usage
+        or span.attributes
+        or span.error
+        or span.costs
+        or span.events
+        or span.decision
+        or span.state_before
+        or span.state_after
+        or span.links
+        or span.outcome
+        or span.version
+        or span.metadata
+        or span.status_reason
+        or span.parent_id is None
+        or span.end_ns is None
+        or span.first_token_ns is not None
+        or span.queue_wait_ns is not None
+    )
+
+
+def plain_operation_row(span: Span) -> Row:
+    """The row in `operations` of one that merely ran, with the columns that such a row has.
+
+    Many steps and tools are of this kind, and binding twelve values takes half the time of binding twenty-nine.
+    """
+    span_id, start, end = span.span_id, span.start_ns, span.end_ns or 0
+    return (
+        row_id(span_id),
+        span_id,
+        span.trace_id,
+        span.parent_id or NULL,
+        _KIND[span.kind],
+        span.name,
+        iso(start),
+        iso(end),
+        (end - start) / _NANOS_PER_MILLI,
+        _STATUS[span.status],
+        span.input.raw.decode() if span.input else NULL,
+        span.output.raw.decode() if span.output else NULL,
+    )
 
 
 def operation_row(span: Span) -> Row:

@@ -21,11 +21,14 @@ from reamon.store.rows import (
     COST_COLUMNS,
     KEY_PROBES,
     OPERATION_COLUMNS,
+    PLAIN_COLUMNS,
     WORKFLOW_COLUMNS,
     Row,
     agent_row,
     cost_rows,
+    is_plain,
     operation_row,
+    plain_operation_row,
     workflow_row,
 )
 from reamon.store.sums import Sums, read_sums
@@ -45,6 +48,7 @@ _NOT_STORABLE: Final = (
 """What a span raises whose content SQLite cannot hold; trouble with the file is another error."""
 
 _operations = KeyedInsert("operations", OPERATION_COLUMNS, key="span_id")
+_plain_operations = KeyedInsert("operations", PLAIN_COLUMNS, key="span_id")
 _agents = KeyedInsert("agent_executions", AGENT_COLUMNS, key="span_id")
 _starts = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id")
 _finishes = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id", replace=_UNFINISHED)
@@ -139,6 +143,7 @@ class SpanWriter:
 
     def _write(self, batch: Sequence[Span]) -> None:
         operations: list[Row] = []
+        plain_operations: list[Row] = []
         details: list[Row] = []
         agents: list[Span] = []
         roots: list[Span] = []
@@ -149,13 +154,17 @@ class SpanWriter:
             if span.kind is SpanKind.AGENT:
                 agents.append(span)
             elif span.kind is not SpanKind.WORKFLOW or span.parent_id is not None:
-                operations.append(operation_row(span))
+                if is_plain(span):
+                    plain_operations.append(plain_operation_row(span))
+                else:
+                    operations.append(operation_row(span))
             if span.costs:
                 billed.append(span)
                 details += cost_rows(span)
         connection = self._connection
         with self._transaction():
             _operations.run(connection, operations)
+            _plain_operations.run(connection, plain_operations)
             _details.run(connection, details)
             sums = read_sums(connection, {span.trace_id for kind in (roots, agents, billed) for span in kind})
             new_agents = _agents.run(connection, [agent_row(span, sums.of_agent(span.span_id)) for span in agents])

@@ -20,6 +20,7 @@ _MARKER = "[reamon]"
 _TYPES_KEPT = 4096
 _JSON_INT_BITS = 63
 _TEXT_INT_BITS = 4096
+_UNSET = object()
 
 _registered: dict[type, Capture] = {}
 _handlers: "dict[type, Handler]" = {}
@@ -62,8 +63,8 @@ class Condenser:
     def condense(self, value: Any, depth: int = _DEPTH) -> Any:
         """A plain copy of what fits of `value`; its parts that cannot be read are replaced by a note."""
         kind = type(value)
-        handler = _handlers[kind] if kind in _handlers else _find_handler(kind)
         try:
+            handler = _handlers[kind] if kind in _handlers else _find_handler(kind)
             return handler(self, value, depth)
         except Exception as error:
             self.room -= _NODE_SIZE
@@ -101,15 +102,16 @@ class Condenser:
         if refusal := self._refuse(owner, depth):
             return refusal
         result: dict[str, Any] = {}
-        # islice copies at most what could fit, in one step that no other thread can disturb.
-        taken = list(islice(pairs, self.room // _NODE_SIZE + 1))
-        for position, (key, item) in enumerate(taken):
-            if self.room <= 0:
-                result[_MARKER] = _cut(length - position, length, "keys")
-                break
-            name = self.text(key) if type(key) is str else self._key(key, result)
-            result[name] = self.condense(item, depth - 1)
-        self._path.discard(id(owner))  # not in a finally: `condense` contains whatever goes wrong below
+        try:
+            for key, item in self._what_could_fit(pairs):
+                if self.room <= 0:
+                    break
+                name = self.text(key) if type(key) is str else self._key(key)
+                result[name if name not in result else f"{name} #{len(result)}"] = self.condense(item, depth - 1)
+        finally:
+            self._path.discard(id(owner))
+        if missing := length - len(result):
+            result[_MARKER] = _cut(missing, length, "keys")
         return result
 
     def items(self, values: Iterable[Any], length: int, owner: Any, depth: int) -> Any:
@@ -117,12 +119,15 @@ class Condenser:
         if refusal := self._refuse(owner, depth):
             return refusal
         result: list[Any] = []
-        for position, item in enumerate(list(islice(values, self.room // _NODE_SIZE + 1))):
-            if self.room <= 0:
-                result.append(_cut(length - position, length, "items"))
-                break
-            result.append(self.condense(item, depth - 1))
-        self._path.discard(id(owner))
+        try:
+            for item in self._what_could_fit(values):
+                if self.room <= 0:
+                    break
+                result.append(self.condense(item, depth - 1))
+        finally:
+            self._path.discard(id(owner))
+        if missing := length - len(result):
+            result.append(_cut(missing, length, "items"))
         return result
 
     def sequence(self, value: Any, depth: int) -> Any:
@@ -144,10 +149,13 @@ class Condenser:
         self._path.add(id(owner))
         return None
 
-    def _key(self, key: Any, taken: dict[str, Any]) -> str:
+    def _what_could_fit(self, parts: Iterable[Any]) -> list[Any]:
+        """At most so many parts as there may be room for, copied in one step that no other thread can disturb."""
+        return list(islice(parts, max(self.room, 0) // _NODE_SIZE + 1))
+
+    def _key(self, key: Any) -> str:
         plain = self.condense(key, 2)
-        name = plain if isinstance(plain, str) else _type_name(type(key)) if isinstance(plain, dict) else str(plain)
-        return name if name not in taken else f"{name} #{len(taken)}"
+        return plain if isinstance(plain, str) else _type_name(type(key)) if isinstance(plain, dict) else str(plain)
 
 
 Handler = Callable[[Condenser, Any, int], Any]
@@ -159,8 +167,11 @@ def _cut(missing: int, total: int, what: str) -> str:
 
 
 def _type_name(kind: type) -> str:
-    module = kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    try:
+        module, name = kind.__module__, kind.__qualname__
+    except Exception:  # a metaclass may answer for its classes
+        return "object"
+    return name if module == "builtins" else f"{module}.{name}"
 
 
 def _find_handler(kind: type) -> "Handler":
@@ -191,7 +202,9 @@ def _through(capture: Capture) -> "Handler":
 def _structural_handler(kind: type) -> "Handler | None":
     """For types that are known by their shape: fields are read directly, and no method of theirs is called."""
     if hasattr(kind, "__dataclass_fields__"):
-        return _by_names(tuple(kind.__dataclass_fields__))
+        from dataclasses import fields  # noqa: PLC0415 - whoever has a dataclass has it already
+
+        return _by_names(tuple(field.name for field in fields(kind)))
     if hasattr(kind, "__pydantic_fields__"):
         return _pydantic
     if hasattr(kind, "__struct_fields__"):
@@ -200,17 +213,26 @@ def _structural_handler(kind: type) -> "Handler | None":
         return _by_names(tuple(attribute.name for attribute in kind.__attrs_attrs__))
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return _by_names(tuple(kind._fields))
-    if kind.__module__.partition(".")[0] in ("numpy", "torch", "pandas", "polars", "jax", "jaxlib"):
+    if str(kind.__module__).partition(".")[0] in ("numpy", "torch", "pandas", "polars", "jax", "jaxlib"):
         return _array
     return None
 
 
 def _by_names(names: tuple[str, ...]) -> "Handler":
     def handler(condenser: Condenser, value: Any, depth: int) -> Any:
-        pairs = ((name, getattr(value, name)) for name in names if hasattr(value, name))
-        return condenser.fields(pairs, len(names), value, depth)
+        fields = {name: field for name in names if (field := _read(value, name)) is not _UNSET}
+        return condenser.fields(fields.items(), len(fields), value, depth)
 
     return handler
+
+
+def _read(value: Any, name: str) -> Any:
+    try:
+        return getattr(value, name)
+    except AttributeError:
+        return _UNSET
+    except Exception as error:  # a property or a descriptor, which costs its own field only
+        return {"error": f"not captured: {type(error).__name__}"}
 
 
 def _pydantic(condenser: Condenser, value: Any, depth: int) -> Any:

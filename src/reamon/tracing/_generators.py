@@ -12,6 +12,7 @@ from reamon.tracing.lifecycle import fail, finish
 from reamon.tracing.noop import NoopSpan
 
 _ITEMS_KEPT = 10_000
+_FRAME = 64  # bytes of an output for its brackets and the note of what was cut
 
 Parent = ActiveSpan | NoopSpan | None
 
@@ -25,10 +26,25 @@ class _Run:
     def __init__(self, tracer: Tracer, parent: Parent, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         recorder = switch.recorder
         self.span = None if recorder is None else tracer.open(recorder, parent, args, kwargs)
-        self._room = 0 if recorder is None else recorder.payload_limit
+        self._inside: Parent = self.span
+        self._limit = 0 if recorder is None else recorder.payload_limit
+        self._room = self._limit - _FRAME
         self._options = tracer.options
         self._items: list[Any] = []
         self._cut = 0
+
+    def resume(self) -> Parent:
+        """Make current what was so when the generator was left. Returns what is current in the consumer."""
+        consumer = current.get()
+        if self.span is not None:
+            current.set(self._inside)
+        return consumer
+
+    def pause(self, consumer: Parent) -> None:
+        """Give the consumer back what was current there, and keep the generator's: it may yield inside of a block."""
+        if self.span is not None:
+            self._inside = current.get()
+            current.set(consumer)
 
     def add(self, item: Any) -> None:
         """Take note of one item."""
@@ -42,12 +58,8 @@ class _Run:
                 return
             if self._options.reduce is not None:
                 self._keep(item)
-            elif self._room > 0:
-                raw = snapshot(item, self._room)
-                self._room -= len(raw) + 1
-                self._items.append(raw)
             else:
-                self._cut += 1
+                self._encode(item)
         except Exception as error:
             guard.contain("generator item", error)
 
@@ -57,15 +69,25 @@ class _Run:
         if span is None or recorder is None:
             return
         end = recorder.now()
-        try:
-            finish(span, end, self._output(recorder.payload_limit) if self._options.capture_output else None)
-        except Exception as error:
-            guard.contain("generator end", error)
+        finish(span, end, self._output())
 
     def failed(self, error: BaseException) -> None:
-        """The generator raised."""
-        if self.span is not None:
-            fail(self.span, error)
+        """The generator raised; what it had yielded until then is its output."""
+        span = self.span
+        if span is None:
+            return
+        if span.raw_output is None and (self._items or self._cut):
+            span.raw_output = self._output()
+        fail(span, error)
+
+    def _encode(self, item: Any) -> None:
+        raw = snapshot(item, self._room) if self._room > 0 else b""
+        if 0 < len(raw) <= self._room:
+            self._room -= len(raw) + 1
+            self._items.append(raw)
+        else:
+            self._room = 0
+            self._cut += 1
 
     def _keep(self, item: Any) -> None:
         if len(self._items) < _ITEMS_KEPT:
@@ -73,13 +95,15 @@ class _Run:
         else:
             self._cut += 1
 
-    def _output(self, limit: int) -> bytes:
+    def _output(self) -> bytes | None:
+        if not self._options.capture_output:
+            return None
         if self._options.reduce is not None:
             try:
-                return snapshot(self._options.reduce(self._items), limit)
+                return snapshot(self._options.reduce(self._items), self._limit)
             except Exception as error:
                 guard.contain("reduce", error)
-                return snapshot(self._items, limit)
+                return snapshot(self._items, self._limit)
         if self._cut:
             total = len(self._items) + self._cut
             self._items.append(f'"[reamon] {self._cut} of {total} items cut"'.encode())
@@ -93,8 +117,7 @@ def drive(
     run = _Run(tracer, parent, args, kwargs)
     step, sent = generator.send, None
     while True:
-        consumer = current.get()
-        current.set(run.span or consumer)
+        consumer = run.resume()
         try:
             item = step(sent)
         except StopIteration as stop:
@@ -104,7 +127,7 @@ def drive(
             run.failed(error)
             raise
         finally:
-            current.set(consumer)
+            run.pause(consumer)
         run.add(item)
         try:
             sent = yield item
@@ -117,15 +140,14 @@ def drive(
 
 
 def _close(generator: Generator[Any, Any, Any], run: _Run) -> None:
-    consumer = current.get()
-    current.set(run.span or consumer)
+    consumer = run.resume()
     try:
         generator.close()
     except BaseException as error:
         run.failed(error)
         raise
     finally:
-        current.set(consumer)
+        run.pause(consumer)
     run.ended()
 
 
@@ -137,8 +159,7 @@ async def drive_async(
     step: Any
     step, sent = generator.asend, None
     while True:
-        consumer = current.get()
-        current.set(run.span or consumer)
+        consumer = run.resume()
         try:
             item = await step(sent)
         except StopAsyncIteration:
@@ -148,7 +169,7 @@ async def drive_async(
             run.failed(error)
             raise
         finally:
-            current.set(consumer)
+            run.pause(consumer)
         run.add(item)
         try:
             sent = yield item
@@ -161,13 +182,12 @@ async def drive_async(
 
 
 async def _aclose(generator: AsyncGenerator[Any, Any], run: _Run) -> None:
-    consumer = current.get()
-    current.set(run.span or consumer)
+    consumer = run.resume()
     try:
         await generator.aclose()
     except BaseException as error:
         run.failed(error)
         raise
     finally:
-        current.set(consumer)
+        run.pause(consumer)
     run.ended()

@@ -1,11 +1,12 @@
 """From the handle to the record: an ended ActiveSpan becomes a Span, on the worker's thread."""
 
+from typing import Any
+
 import msgspec
 
 from reamon.model import CostData, Payload, Span, SpanKind, SpanStatus
 from reamon.tracing.active import ActiveSpan, Details
 
-_NOTHING = Details()
 _OK = SpanStatus.OK
 _STATUS = {status.value: status for status in SpanStatus}
 _AGENT = SpanKind.AGENT
@@ -37,60 +38,69 @@ class Started:
             project=trace.project,
             tags=trace.tags,
             version=spec.version,
-            metadata=_payload(spec.metadata),
+            metadata=spec.metadata,
             agent_type=spec.agent_type,
             input=_payload(root.raw_input),
         )
 
 
 def to_span(active: ActiveSpan, process_id: str) -> Span:
-    """The record of an ended span."""
-    trace, spec, parent = active.trace, active.spec, active.parent
-    details = active.details or _NOTHING
+    """The record of an ended span.
+
+    The first fields of `Span` are given by position, which is five times as fast as by name; most spans have no others.
+    """
+    trace, spec, parent, details = active.trace, active.spec, active.parent, active.details
     offset = trace.offset
-    span_id = active.span_id
-    attributes = details.attributes
-    if parent is not None and parent.end_mark and parent.end_mark < active.start:
-        attributes = {**attributes, "reamon.late": True}
-    return Span(
-        span_id=span_id,
-        trace_id=trace.trace_id,
-        parent_id=None if parent is None else parent.span_id,
-        ancestors=active.ancestors,
-        kind=spec.kind,
-        name=spec.name,
-        status=_OK if details.status is None else _STATUS[details.status],
-        start_ns=active.start + offset,
-        end_ns=active.end_mark + offset,
-        process_id=process_id,
-        call_id=trace.call_id,
-        project=trace.project,
-        tags=trace.tags,
-        version=spec.version,
-        metadata=_payload(spec.metadata),
-        agent_type=spec.agent_type,
-        agent_id=_agent_id(active),
-        execution_order=active.order,
-        input=_payload(active.raw_input),
-        output=_payload(active.raw_output),
+    raw_input, raw_output, first_token = active.raw_input, active.raw_output, active.first_token
+    span = Span(
+        active.span_id,
+        trace.trace_id,
+        spec.kind,
+        spec.name,
+        _OK if details is None or details.status is None else _STATUS[details.status],
+        active.start + offset,
+        active.end_mark + offset,
+        None if parent is None else parent.span_id,
+        () if parent is None else parent.path,
+        process_id,
+        trace.call_id,
+        trace.project,
+        trace.tags,
+        spec.version,
+        spec.metadata,
+        spec.agent_type,
+        _agent_id(active),
+        active.order,
+        None if raw_input is None else Payload(raw_input),
+        None if raw_output is None else Payload(raw_output),
+        None if first_token is None else first_token - active.start,
+        _attributes(active),
+        trace.outcome if parent is None else None,
+    )
+    return span if details is None else _with_details(span, details)
+
+
+def _with_details(span: Span, details: Details) -> Span:
+    return span.replace(
+        outcome=span.outcome or details.outcome,
         state_before=_payload(details.state_before),
         state_after=_payload(details.state_after),
         decision=details.decision,
-        outcome=details.outcome,
         usage=tuple(details.usage),
-        costs=_distinct(details),
-        attributes=attributes,
+        costs=_distinct(details.costs),
         events=tuple(details.events),
         error=details.error,
         status_reason=details.status_reason,
         links=tuple(details.links),
         queue_wait_ns=details.queue_wait_ns,
-        first_token_ns=None if active.first_token is None else active.first_token - active.start,
     )
 
 
-def _payload(raw: bytes | None) -> Payload | None:
-    return None if raw is None else Payload(raw)
+def _attributes(active: ActiveSpan) -> dict[str, Any]:
+    details, parent = active.details, active.parent
+    attributes = {} if details is None else details.attributes
+    is_late = parent is not None and parent.end_mark and parent.end_mark < active.start
+    return {**attributes, "reamon.late": True} if is_late else attributes
 
 
 def _agent_id(active: ActiveSpan | None) -> str | None:
@@ -101,13 +111,15 @@ def _agent_id(active: ActiveSpan | None) -> str | None:
     return None
 
 
-def _distinct(details: Details) -> tuple[CostData, ...]:
+def _payload(raw: bytes | None) -> Payload | None:
+    return None if raw is None else Payload(raw)
+
+
+def _distinct(costs: list[CostData]) -> tuple[CostData, ...]:
     """The stated costs, each with a key of its own: two of one type on one span are two details, not one."""
-    if not details.costs:
-        return ()
     seen: dict[tuple[str, str], int] = {}
     result = []
-    for cost in details.costs:
+    for cost in costs:
         key = (cost.cost_type, cost.price_version)
         count = seen[key] = seen.get(key, 0) + 1
         twin = f"{cost.price_version}#{count}"

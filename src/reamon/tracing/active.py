@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from reamon.guard import guard, guarded
-from reamon.model import CostData, Decision, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus, Usage
+from reamon.model import CostData, Decision, Payload, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus, Usage
 from reamon.model.cost import exact, rounded
 from reamon.model.ids import uuid7
 from reamon.model.times import NANOS_PER_SECOND, from_datetime
@@ -30,7 +30,7 @@ class Spec(msgspec.Struct, frozen=True, gc=False, kw_only=True, eq=False):
     version: str | None = None
     project: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: bytes | None = None
+    metadata: Payload | None = None
 
 
 class Trace(msgspec.Struct, gc=False, eq=False):
@@ -44,6 +44,7 @@ class Trace(msgspec.Struct, gc=False, eq=False):
     start: int
     random: int
     id: str | None = None
+    outcome: str | None = None
 
     @property
     def trace_id(self) -> str:
@@ -93,7 +94,7 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     first_token: int | None = None
     details: Details | None = None
     id: str | None = None
-    path: tuple[str, ...] | None = None
+    below: tuple[str, ...] | None = None
 
     # -- who it is ---------------------------------------------------------------------------------------------------
 
@@ -118,10 +119,14 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     @property
     def ancestors(self) -> tuple[str, ...]:
         """The ids of the enclosing spans, root first."""
-        path = self.path
+        return () if self.parent is None else self.parent.path
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The ids from the root to this span; made once, for all children to share."""
+        path = self.below
         if path is None:
-            parent = self.parent
-            path = self.path = () if parent is None else (*parent.ancestors, parent.span_id)
+            path = self.below = (*self.ancestors, self.span_id)
         return path
 
     @property
@@ -202,8 +207,11 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
 
     @guarded(default=None)
     def set_outcome(self, outcome: str, **attributes: Any) -> None:
-        """Say how the conversation ended ("appointment", "not_interested"), with more about it as attributes."""
-        self._more().outcome = str(outcome)
+        """Say how the conversation ended ("appointment", "not_interested"), with more about it as attributes.
+
+        May be said on any span of the trace: the outcome is the trace's.
+        """
+        self.trace.outcome = self._more().outcome = str(outcome)
         self.set_attributes(attributes)
 
     @guarded(default=None)

@@ -146,5 +146,5 @@ trace_step = OperationTracer(SpanKind.STEP, "any other step")
 
 def _trace(kind: SpanKind, name: Any, options: dict[str, Any]) -> Any:
     if callable(name) or isinstance(name, classmethod | staticmethod):
-        return Scope(kind, None)(name)
+        return Scope(kind, None, **options)(name)
     return Scope(kind, name, **options)

@@ -7,10 +7,10 @@ from typing import Any
 from reamon.guard import guard, guarded
 from reamon.model import SpanKind
 from reamon.tracing._switch import current, switch
-from reamon.tracing._tracer import text_id
 from reamon.tracing.active import ActiveSpan, Spec, nanoseconds
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import NOOP, SUPPRESSED, NoopSpan
+from reamon.tracing.scope import read_id
 
 
 @guarded(default=NOOP)
@@ -33,7 +33,7 @@ def start_span(
         >>> span.record_usage(provider="twilio", minutes=1.5)
         >>> span.end()
     """
-    return _start(kind, name, parent, text_id(call_id), None, None)
+    return _start(kind, name, parent, read_id(call_id), None, None)
 
 
 @guarded(default=NOOP)
@@ -76,7 +76,8 @@ def record_span(
     Example:
         >>> span = record_span("stt", "whisper", 1_700_000_000.0, 1_700_000_001.5, usage={"audio_seconds": 1.5})
     """
-    span = _start(kind, name, parent, text_id(call_id), nanoseconds(start), text_id(agent_type))
+    start_ns, end_ns = nanoseconds(start), nanoseconds(end)  # wrong ones are refused before anything has begun
+    span = _start(kind, name, parent, read_id(call_id), start_ns, read_id(agent_type))
     if isinstance(span, ActiveSpan):
         if input is not None:
             span.set_input(input)
@@ -90,7 +91,7 @@ def record_span(
             span.set_attributes(attributes)
         if usage is not None:
             span.record_usage(**usage)
-        span.end(end)
+        span.end(end_ns)
     return span
 
 
@@ -103,9 +104,10 @@ def _start(
     agent_type: str | None,
 ) -> ActiveSpan | NoopSpan:
     recorder = switch.recorder
-    enclosing = current.get() if parent is None else parent
-    if recorder is None or enclosing is SUPPRESSED:
+    here = current.get()
+    if recorder is None or here is SUPPRESSED or parent is SUPPRESSED:
         return NOOP
+    enclosing = here if parent is None else parent
     known = _kind(kind)
     spec = Spec(kind=known, name=str(name), agent_type=(agent_type or str(name)) if known is SpanKind.AGENT else None)
     offset = enclosing.trace.offset if isinstance(enclosing, ActiveSpan) else recorder.clock.offset

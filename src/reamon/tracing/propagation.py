@@ -53,7 +53,7 @@ class SpanContext(msgspec.Struct, frozen=True):
         trace = Trace(offset, self.call_id, self.project, self.tags, itertools.repeat(None), 0, 0, self.trace_id)
         span = ActiveSpan(_REMOTE, None, trace, start_of(self.span_id) - offset, 0, None, _NEVER_RECORDED)
         span.id = self.span_id
-        span.path = self.ancestors
+        span.below = (*self.ancestors, self.span_id)
         return span
 
 

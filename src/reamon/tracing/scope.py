@@ -5,8 +5,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from reamon.errors import DecoratorError
-from reamon.guard import guard
-from reamon.model import SpanKind
+from reamon.guard import guard, guarded
+from reamon.model import Payload, SpanKind
 from reamon.tracing._switch import current, switch
 from reamon.tracing._tracer import CallIdOf, Options, function_name, text_id
 from reamon.tracing.active import ActiveSpan, Spec
@@ -18,6 +18,11 @@ from reamon.tracing.wrapping import wrap
 
 F = TypeVar("F")
 CAPTURES = (True, "input", "output", False)
+read_id = guarded(default=None)(text_id)
+"""`text_id` of what the application gives while it runs: an id that has no text costs the id, not the span."""
+
+Entry = tuple[ActiveSpan | None, ActiveSpan | NoopSpan | None]
+"""One time that a scope was entered: its span, or None if it records nothing, and what was current before."""
 
 
 class Scope:
@@ -59,18 +64,21 @@ class Scope:
             raise DecoratorError(f"{label}(): a name is a string, not {type(name).__name__} ({name!r})")
         if capture not in CAPTURES:
             raise DecoratorError(f"{label}(): capture is True, 'input', 'output' or False, not {capture!r}")
-        if isinstance(ignore, str) or isinstance(tags, str):
-            raise DecoratorError(f"{label}(): ignore and tags are sequences of strings, not one string")
+        for option, given in (("ignore", ignore), ("tags", tags)):
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise DecoratorError(f"{label}(): {option} is a sequence of strings, not {given!r}")
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise DecoratorError(f"{label}(): metadata is a mapping of names to values, not {metadata!r}")
         if reduce is not None and not callable(reduce):
             raise DecoratorError(f"{label}(): reduce is called with the list of items, and {reduce!r} cannot be called")
         self._kind = kind
         self._name = name
         self._call_id = call_id
         self._agent_type = text_id(agent_type)
-        self._metadata = None if metadata is None else snapshot(dict(metadata))
-        self._version = version
-        self._project = project
-        self._tags = tuple(tags)
+        self._metadata = None if metadata is None else Payload(snapshot(dict(metadata)))
+        self._version = text_id(version)
+        self._project = text_id(project)
+        self._tags = tuple(str(tag) for tag in tags)
         self._options = Options(
             call_id=call_id,
             capture_input=capture in (True, "input"),
@@ -78,7 +86,7 @@ class Scope:
             ignore=frozenset(ignore),
             reduce=reduce,
         )
-        self._entered: list[tuple[ActiveSpan | NoopSpan, ActiveSpan | NoopSpan | None]] = []
+        self._entered: list[Entry] = []
 
     def __call__(self, function: F) -> F:
         """Decorate `function`. Its signature, name and nature stay.
@@ -93,16 +101,17 @@ class Scope:
     def __enter__(self) -> ActiveSpan | NoopSpan:
         """Begin a span and make it current."""
         recorder, parent = switch.recorder, current.get()
-        span: ActiveSpan | NoopSpan = NOOP
+        span = None
         if recorder is not None and parent is not SUPPRESSED:
             try:
-                call_id = None if callable(self._call_id) else text_id(self._call_id)
+                call_id = None if callable(self._call_id) else read_id(self._call_id)
                 span = begin(recorder, self._spec(self._name or self._kind.value), parent, None, call_id)
             except Exception as error:
                 guard.contain("Scope.__enter__", error)
         self._entered.append((span, parent))
-        if span is not NOOP:
-            current.set(span)
+        if span is None:
+            return NOOP
+        current.set(span)
         return span
 
     def __exit__(
@@ -110,7 +119,7 @@ class Scope:
     ) -> None:
         """End the span; an exception that leaves the block is recorded and goes on."""
         span, parent = self._take_entered()
-        if not isinstance(span, ActiveSpan):
+        if span is None:
             return
         recorder = switch.recorder
         leave(span, parent)
@@ -129,16 +138,19 @@ class Scope:
         """End the span."""
         self.__exit__(kind, error, stack)
 
-    def _take_entered(self) -> tuple[ActiveSpan | NoopSpan, ActiveSpan | NoopSpan | None]:
+    def _take_entered(self) -> Entry:
         """The entry that this exit belongs to: the innermost that is current here, where tasks share the scope."""
         entered = self._entered
-        if len(entered) > 1:
-            here: Any = current.get()
-            while isinstance(here, ActiveSpan):
-                for position in range(len(entered) - 1, -1, -1):
-                    if entered[position][0] is here:
-                        return entered.pop(position)
-                here = here.parent
+        here = current.get()
+        while len(entered) > 1:
+            for entry in reversed(entered.copy()):
+                span, parent = entry
+                if (span or parent) is here:
+                    entered.remove(entry)
+                    return entry
+            if not isinstance(here, ActiveSpan):
+                break
+            here = here.parent
         return entered.pop()
 
     def _spec(self, name: str) -> Spec:
