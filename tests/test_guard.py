@@ -8,7 +8,7 @@ import pytest
 from reamon.guard import Guard, describe, guard, guarded, log
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
@@ -124,7 +124,7 @@ def test_what_stops_the_process_is_not_contained() -> None:
 
 def test_an_error_without_a_text_is_described_by_its_type() -> None:
     assert describe(ValueError("x")) == "ValueError: x"
-    assert describe(Unprintable()) == "Unprintable"
+    assert describe(UnprintableError()) == "UnprintableError"
 
 
 def test_a_log_line_names_the_event_and_its_fields(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,24 +7,24 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from reamon import plugins, processes
 from reamon.errors import ConfigurationError
 from reamon.guard import guard, log
 from reamon.model import Span
-from reamon.pipeline import Limits, Outbox, Pipeline, RedactKeys, Stages, Stats
+from reamon.pipeline import Limits, Outbox, Pipeline, RedactKeys, Stages, Stats, destination_of
 from reamon.protocols import Collector, Exporter, Processor
 from reamon.tracing import Clock, Recorder, Started, attach, detach, suppress, to_span
 
 if TYPE_CHECKING:
     from reamon.settings import MonitoringSettings
 
-Part = TypeVar("Part")
 _NOTHING: Final = Stats(
     recorded=0,
+    claimed={},
     exported={},
     pending={},
     spooled={},
@@ -72,7 +72,8 @@ class Runtime:
             stages,
             Outbox(settings.home / "outbox.sqlite", settings.max_outbox_bytes),
             limits,
-            on_drain=self._before_drain,
+            on_start=_finish_with_multiprocessing,
+            on_drain=self._clock.reanchor,
             age_of=self._age_of,
             context=_quiet_context,
         )
@@ -84,15 +85,29 @@ class Runtime:
             project=settings.project,
         )
 
-    def start(self) -> None:
-        """Open the exporters, take over what dead processes left on disk, and begin to record."""
-        for exporter in self.exporters:
-            opening = getattr(exporter, "open", None)
-            if opening is not None:
-                opening()
-        self.pipeline.start()
+    def record(self) -> None:
+        """Begin to record, or, where that is switched off, stop. What is recorded waits for `start`."""
         if self.settings.enabled:
             attach(self.recorder)
+        else:
+            detach()
+
+    def start(self) -> None:
+        """Open the exporters, take over what dead processes left on disk, and begin to deliver.
+
+        Raises:
+            ReamonError: An exporter cannot be opened; the others are shut down again.
+        """
+        opened: list[Exporter] = []
+        try:
+            for exporter in self.exporters:
+                opened.append(exporter)
+                _call(exporter, "open")
+        except BaseException:
+            for exporter in opened:
+                _call(exporter, "shutdown", 0.0)
+            raise
+        self.pipeline.start()
 
     def after_fork(self) -> None:
         """Begin anew in a forked child."""
@@ -103,16 +118,14 @@ class Runtime:
         process_id = self.recorder.process_id
         return item.to_span(process_id) if isinstance(item, Started) else to_span(item, process_id)
 
-    def _before_drain(self) -> None:
-        self._clock.reanchor()
-        _finish_with_multiprocessing()
-
     def _age_of(self, item: Any) -> float:
         ended = item.root.start if isinstance(item, Started) else item.end_mark
         return max(self.recorder.now() - ended, 0) / 1e9
 
 
 _runtime: Runtime | None = None
+_stopping: Runtime | None = None
+_last_stats: Stats = _NOTHING
 _lock = threading.RLock()
 
 
@@ -154,27 +167,25 @@ def configure(
     """
     global _runtime  # noqa: PLW0603 - one process, one runtime
     resolved = _resolve_settings(settings, overrides)
-    destinations = _parts("exporters", exporters, resolved.exporters, resolved.options_of)
-    for exporter in destinations:
-        _require_method("exporter", exporter, "export")
-    derivers = _parts("collectors", collectors, resolved.collectors)
-    for collector in derivers:
-        _require_method("collector", collector, "collect")
-    editors = _parts("processors", processors, resolved.processors)
-    for editor in editors:
-        if not callable(editor):
-            raise ConfigurationError(
-                f"processors: {editor!r} cannot be called; a processor takes a span and returns one"
-            )
+    destinations = plugins.make("exporters", _chosen(exporters, resolved.exporters), resolved.options_of)
+    _refuse_shared_destination(destinations)
+    derivers = plugins.make("collectors", _chosen(collectors, resolved.collectors))
+    editors = plugins.make("processors", _chosen(processors, resolved.processors))
     if resolved.redact_keys:
         editors.insert(0, RedactKeys(resolved.redact_keys))
     stages = Stages(editors, derivers, resolved.sample_rate)
     with _lock:
-        if _runtime is not None:
-            shutdown(resolved.shutdown_timeout)
-        runtime = Runtime(resolved, destinations, stages, clock=clock, random_62=random_62)
-        runtime.start()
-        _runtime = runtime
+        before = _runtime
+        runtime = _runtime = Runtime(resolved, destinations, stages, clock=clock, random_62=random_62)
+        runtime.record()
+        try:
+            if before is not None:
+                _stop(before, resolved.shutdown_timeout)
+            runtime.start()
+        except BaseException:
+            _runtime = None
+            detach()
+            raise
         _hook_into_process(resolved)
     return runtime
 
@@ -210,7 +221,7 @@ def shutdown(timeout: float = 5.0) -> bool:
     with _lock:
         runtime, _runtime = _runtime, None
         detach()
-    return True if runtime is None else runtime.pipeline.shutdown(timeout)
+    return True if runtime is None else _stop(runtime, timeout)
 
 
 async def aflush(timeout: float = 5.0, *, until: str = "acknowledged") -> bool:  # noqa: ASYNC109 - bounds a thread's work
@@ -230,14 +241,14 @@ async def ashutdown(timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - bounds a 
 def stats() -> Stats:
     """What became of every span of this process, how each exporter is doing, and what reamon itself costs.
 
+    After `shutdown()`, what it came to.
+
     Example:
         >>> stats().internal_errors
         0
     """
     runtime = _runtime
-    if runtime is not None:
-        return runtime.pipeline.stats()
-    return _NOTHING
+    return _last_stats if runtime is None else runtime.pipeline.stats()
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -260,41 +271,29 @@ def _resolve_settings(
     return MonitoringSettings(**{**given, **overrides})
 
 
-def _parts(
-    group: str,
-    given: Iterable[Any] | str | None,
-    default: Iterable[str],
-    options_of: Callable[[str], dict[str, Any]] = lambda _: {},
-) -> list[Any]:
-    """The parts of one kind, names replaced by what they name. Two of one name are refused."""
-    chosen = default if given is None else (given.split(",") if isinstance(given, str) else list(given))
-    parts = []
-    for item in chosen:
-        if isinstance(item, str):
-            name = item.strip()
-            try:
-                parts.append(plugins.load(group, name)(**options_of(name)))
-            except TypeError as error:
-                raise ConfigurationError(f"{group[:-1]} {name!r}: its options do not fit: {error}") from error
-        else:
-            parts.append(item)
-    _refuse_twins(group, [part.name for part in parts if hasattr(part, "name")])
-    return parts
+def _chosen(given: Sequence[Any] | str | None, default: Sequence[str]) -> Sequence[Any]:
+    """The parts that were asked for; names in one string are separated by commas, as in the settings."""
+    from reamon.settings import split_names  # noqa: PLC0415 - see above
+
+    if given is None:
+        return default
+    return split_names(given) if isinstance(given, str) else given
 
 
-def _refuse_twins(group: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"{group}: two of them are called {name!r}; give one another name")
+def _refuse_shared_destination(exporters: Sequence[Exporter]) -> None:
+    by_destination: dict[str, str] = {}
+    for exporter in exporters:
+        other = by_destination.setdefault(destination_of(exporter), exporter.name)
+        if other != exporter.name:
+            where = destination_of(exporter)
+            raise ConfigurationError(f"exporters: {other!r} and {exporter.name!r} both send to {where!r}; keep one")
 
 
-def _require_method(what: str, part: Any, method: str) -> None:
-    if isinstance(part, type):
-        raise ConfigurationError(f"{what}s: {part.__name__} is a class; give an object of it: {part.__name__}(...)")
-    if not callable(getattr(part, method, None)):
-        raise ConfigurationError(f"{what}s: {part!r} has no {method}(); see reamon.protocols.{what.capitalize()}")
-    if not isinstance(getattr(part, "name", None), str) or not part.name:
-        raise ConfigurationError(f"{what}s: {part!r} has no name; give it one, as a non-empty string")
+def _call(exporter: Exporter, method: str, *arguments: Any) -> None:
+    """Call an optional method of an exporter."""
+    optional = getattr(exporter, method, None)
+    if optional is not None:
+        optional(*arguments)
 
 
 # -- the process -----------------------------------------------------------------------------------------------------
@@ -323,22 +322,36 @@ def _hook_into_process(settings: "MonitoringSettings") -> None:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
+def _stop(runtime: Runtime, timeout: float) -> bool:
+    global _stopping, _last_stats  # noqa: PLW0603 - one process, one of each
+    _stopping = runtime
+    try:
+        return runtime.pipeline.shutdown(timeout)
+    finally:
+        _stopping = None
+        _last_stats = runtime.pipeline.stats()
+
+
 def _at_exit() -> None:
     runtime = _runtime
     if runtime is not None and not shutdown(runtime.settings.shutdown_timeout):
-        log("reamon", logging.WARNING, "exit_incomplete", stats=repr(runtime.pipeline.stats().pending))
+        log("reamon", logging.WARNING, "exit_incomplete", lost=_last_stats.pending)
 
 
 def _on_sigterm(number: int, _frame: FrameType | None) -> None:
     """Flush, then end as the process would have ended without us."""
+    interrupted = _stopping
+    if interrupted is not None:  # the signal came in the middle of a shutdown, which will not go on
+        interrupted.pipeline.shutdown(interrupted.settings.shutdown_timeout)
     _at_exit()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
 def _after_fork() -> None:
-    global _lock  # noqa: PLW0603 - the parent's may be held by a thread that the child does not have
-    _lock = threading.RLock()
+    global _lock, _stopping, _last_stats  # noqa: PLW0603 - one process, one of each
+    _lock = threading.RLock()  # the parent's may be held by a thread that the child does not have
+    _stopping, _last_stats = None, _NOTHING
     guard.reset()
     processes.renew()
     if _runtime is not None:

@@ -2,20 +2,30 @@
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
+from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from reamon.errors import ConfigurationError
 
 _PREFIX = "REAMON_"
 _NESTED = "__"
 Names = Annotated[tuple[str, ...], NoDecode]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
+_KINDS: Final[dict[Any, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+    tuple[str, ...]: "names, separated by commas, each once",
+}
+_LIMITS: Final = ((Gt, "gt", "more than"), (Ge, "ge", "at least"), (Le, "le", "at most"))
 
 
 class SQLiteSettings(BaseModel):
@@ -68,8 +78,8 @@ class MonitoringSettings(BaseSettings):
     collectors: Names = Field(("cost",), description="What derives more from spans, by name.")
     processors: Names = Field((), description="What edits or drops spans, by name, in this order.")
     redact_keys: Names = Field(
-        ("password", "passwd", "secret", "api_key", "access_token", "refresh_token", "client_secret", "authorization"),
-        description="Keys whose values are replaced in payloads and attributes, in any case; none: empty.",
+        (),
+        description="Keys whose values are replaced in payloads and attributes, at any depth and in any case.",
     )
     sample_rate: float = Field(1.0, ge=0, le=1, description="The share of traces that keep their payloads.")
     payload_limit: int = Field(65_536, ge=256, description="Bytes that one payload may take.")
@@ -83,7 +93,9 @@ class MonitoringSettings(BaseSettings):
     )
     batch_size: Count = Field(2_000, description="Spans in one batch, at most.")
     retry_cap: Positive = Field(10.0, description="Seconds between two attempts of an exporter that fails, at most.")
-    shutdown_timeout: float = Field(5.0, ge=0, description="Seconds that the exit of the process may take.")
+    shutdown_timeout: float = Field(
+        5.0, ge=0, allow_inf_nan=False, description="Seconds that the exit of the process may take."
+    )
     handle_sigterm: bool = Field(
         True, description="Flush on SIGTERM, where the application has no handler of its own, then end as before."
     )
@@ -99,21 +111,30 @@ class MonitoringSettings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigurationError(_explain(error, values)) from None
+        except SettingsError as error:
+            value = getattr(error.__cause__, "doc", "its value")
+            raise ConfigurationError(f"the environment cannot be used: {error}: {value!r} is not JSON") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"the file .env cannot be read as text in UTF-8: {error}") from None
 
     @field_validator("exporters", "collectors", "processors", "redact_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        """A comma-separated string as its parts; `none` and an empty string are no parts."""
-        if not isinstance(value, str):
-            return value
-        parts = tuple(part.strip() for part in value.split(",") if part.strip())
-        return () if parts == ("none",) else parts
+        return split_names(value) if isinstance(value, str) else value
 
     @field_validator("exporters", "collectors", "processors")
     @classmethod
     def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
             raise ValueError("each name may be given once")
+        return value
+
+    @field_validator("exporter_options")
+    @classmethod
+    def _not_ours(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name in ("sqlite", "jsonl"):
+            if name in value:
+                raise ValueError(f"the options of {name!r} are the setting {name!r}")
         return value
 
     def options_of(self, exporter: str) -> dict[str, Any]:
@@ -124,6 +145,17 @@ class MonitoringSettings(BaseSettings):
         options = own[exporter].model_dump()
         options["path"] = options["path"] or self.home / {"sqlite": "reamon.db", "jsonl": "spans.jsonl"}[exporter]
         return options
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """A comma-separated string as its parts; `none` and an empty string are no parts.
+
+    Example:
+        >>> split_names("sqlite, jsonl")
+        ('sqlite', 'jsonl')
+    """
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    return () if parts == ("none",) else parts
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> dict[str, str | None]:
@@ -166,9 +198,35 @@ def _explain(error: ValidationError, given: Mapping[str, Any]) -> str:
     lines = []
     for problem in error.errors(include_url=False):
         path = [str(part) for part in problem["loc"]]
-        name = ".".join(path)
-        variable = f"{_PREFIX}{_NESTED.join(path).upper()}"
-        origin = f" (from {variable})" if path and path[0] not in given and variable in os.environ else ""
-        allowed = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name} = {problem['input']!r}{origin}: {allowed}")
+        origin = "" if path[0] in given else f" (from {_origin(path)})"
+        lines.append(f"{'.'.join(path)} = {problem['input']!r}{origin}: {_allowed(path, problem['msg'])}")
     return "these settings cannot be used: " + "; ".join(lines)
+
+
+def _origin(path: Sequence[str]) -> str:
+    """The variable that a setting was read from; the nearest, since one may hold several settings as JSON."""
+    set_here = {name.upper() for name in os.environ}
+    variables = [_PREFIX + _NESTED.join(path[:end]).upper() for end in range(len(path), 0, -1)]
+    return next((name for name in variables if name in set_here), f"{variables[0]} in .env")
+
+
+def _allowed(path: Sequence[str], message: str) -> str:
+    """What a setting may be, in words, or else what the validation says."""
+    fields: Mapping[str, FieldInfo] = MonitoringSettings.model_fields
+    for name in path[:-1]:
+        nested = fields[name].annotation if name in fields else None
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            break
+        fields = nested.model_fields
+    field = fields.get(path[-1])
+    if field is None:
+        return message if fields is MonitoringSettings.model_fields else f"there are only {', '.join(fields)}"
+    if field.annotation not in _KINDS:
+        return message.removeprefix("Value error, ")
+    limits = [
+        f"{words} {getattr(limit, bound):g}"
+        for kind, bound, words in _LIMITS
+        for limit in field.metadata
+        if isinstance(limit, kind)
+    ]
+    return f"it has to be {_KINDS[field.annotation]} {' and '.join(limits)}".rstrip()

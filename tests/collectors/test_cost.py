@@ -73,8 +73,8 @@ prices = st.decimals(0, 1, places=12)
 
 
 @given(
-    st.fixed_dictionaries({unit: counts for unit in COUNTS}),
-    st.fixed_dictionaries({}, optional={unit: prices for unit in COUNTS + AMOUNTS}),
+    st.fixed_dictionaries(dict.fromkeys(COUNTS, counts)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(COUNTS + AMOUNTS, prices)),
 )
 def test_a_cost_is_the_exact_sum_of_its_parts(usage: dict[str, int | None], rates: dict[str, Decimal]) -> None:
     cost = price({"x": rates}, provider="x", **usage)

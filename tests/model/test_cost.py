@@ -28,7 +28,7 @@ def test_an_amount_is_taken_digit_for_digit(given_as: float | int | str | Decima
     "nonsense", ["a lot", "", float("nan"), float("inf"), Decimal("NaN"), "-Infinity", True, None, [1], b"1"]
 )
 def test_what_is_no_finite_number_is_refused_by_name(nonsense: object) -> None:
-    with pytest.raises(ValueError, match="number|amount"):
+    with pytest.raises(ValueError, match=r"number|amount"):
         exact(nonsense)  # type: ignore[arg-type]
 
 

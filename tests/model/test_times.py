@@ -42,5 +42,5 @@ def test_a_datetime_of_another_zone_is_the_same_moment() -> None:
 
 
 def test_a_naive_datetime_is_local_time() -> None:
-    naive = datetime(2026, 7, 1, 12)  # noqa: DTZ001 - that it is naive is the point
+    naive = datetime(2026, 7, 1, 12)
     assert from_datetime(naive) == round(naive.timestamp() * NANOS_PER_SECOND)

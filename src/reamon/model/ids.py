@@ -8,9 +8,14 @@ millisecond. With that, an id alone gives its span's start, so whoever needs the
 NANOS_PER_MILLI = 1_000_000
 RANDOM_BITS = 62
 
-_VARIANT = 1 << 63
-_STAMPS_KEPT = 64
+_VARIANT = 1 << 51
+
+# Formatting a number costs more than all else about an id. Ids that are made one after the other share their millisecond
+# and most of their unique bits, so those texts are kept, and the twelve bits that differ are looked up.
+_HEX = [f"{number:03x}" for number in range(4096)]
+_TEXTS_KEPT = 64
 _stamps: dict[int, str] = {}
+_heads: dict[int, str] = {}
 _MAX_MILLIS = (1 << 48) - 1
 _ROW_EPOCH = 1_577_836_800_000 << 12  # 2020-01-01, in the 4096ths of a millisecond that an id counts
 _ROW_TIME = (1 << 53) - 1
@@ -30,20 +35,27 @@ def uuid7(start_ns: int, random_62: int) -> str:
         >>> uuid7(1_700_000_000_000_500_000, 1)
         '018bcfe5-6800-7800-8000-000000000001'
     """
-    millis = start_ns // NANOS_PER_MILLI
-    stamp = _stamps.get(millis) or _stamp(millis)
-    fraction = (start_ns - millis * NANOS_PER_MILLI << 12) // NANOS_PER_MILLI
-    tail = f"{random_62 | _VARIANT:x}"
-    return f"{stamp}{fraction:03x}-{tail[:4]}-{tail[4:]}"
+    millis, rest = divmod(start_ns, NANOS_PER_MILLI)
+    stamp = _stamps.get(millis) or _keep(_stamps, millis, _stamp(millis))
+    head = _heads.get(random_62 >> 12) or _keep(_heads, random_62 >> 12, _head(random_62 >> 12))
+    return f"{stamp}{_HEX[rest * 512 // 125_000]}-{head}{_HEX[random_62 & 0xFFF]}"
 
 
 def _stamp(millis: int) -> str:
-    """An id's first part, up to the version; kept, because many spans start in the same millisecond."""
     digits = f"{millis & _MAX_MILLIS:012x}"
-    if len(_stamps) >= _STAMPS_KEPT:
-        _stamps.clear()
-    stamp = _stamps[millis] = f"{digits[:8]}-{digits[8:]}-7"
-    return stamp
+    return f"{digits[:8]}-{digits[8:]}-7"
+
+
+def _head(random_50: int) -> str:
+    digits = f"{random_50 | _VARIANT:013x}"
+    return f"{digits[:4]}-{digits[4:]}"
+
+
+def _keep(cache: dict[int, str], key: int, text: str) -> str:
+    if len(cache) >= _TEXTS_KEPT:
+        cache.clear()
+    cache[key] = text
+    return text
 
 
 def start_of(span_id: str) -> int:
@@ -66,3 +78,11 @@ def row_id(span_id: str) -> int:
     """
     stamp = int(span_id[:8] + span_id[9:13] + span_id[15:18] + span_id[-3:], 16)
     return ((stamp >> 12) - _ROW_EPOCH & _ROW_TIME) << 10 | stamp & 0x3FF
+
+
+def row_id_at(start_ns: int, span_id: str) -> int:
+    """`row_id(span_id)` of a span whose start is at hand, at a quarter of the price of reading it off the id.
+
+    Equal to it for a span whose id was made of its start, as `uuid7` does.
+    """
+    return ((start_ns << 12) // NANOS_PER_MILLI - _ROW_EPOCH & _ROW_TIME) << 10 | int(span_id[-3:], 16) & 0x3FF

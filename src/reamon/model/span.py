@@ -1,7 +1,7 @@
 """The span: the one thing that is recorded."""
 
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, NoReturn, Self
 
 import msgspec
 
@@ -91,6 +91,18 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning: str | None = None
     confidence: float | None = None
     action: str | None = None
+
+
+class FrozenAttributes(dict[str, Any]):
+    """The attributes of all spans that have none: one dict for all, hence one that cannot be changed."""
+
+    def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError("a Span is a record and does not change; make another with span.replace(attributes={...})")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+
+NO_ATTRIBUTES: Final = FrozenAttributes()
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from queue import Empty, SimpleQueue
 
 
 class Signal:
-    """Wakes a thread that waits, like `threading.Event`, and takes itself back when it was heard.
+    """Wakes a thread that waits, like `threading.Event`, and is taken back by the wait that heard it.
 
     `threading.Event` holds a lock in `set()`: a SIGTERM in that moment, whose handler flushes and so gives the signal
     again, would wait for itself for ever. `SimpleQueue` is made to be entered again.
@@ -26,3 +26,8 @@ class Signal:
             self._calls.get(timeout=timeout)
         except Empty:
             return
+
+    def clear(self) -> None:
+        """Take back a signal that nobody has waited for."""
+        if not self._calls.empty():
+            self.wait(0.0)

@@ -9,9 +9,13 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from reamon.errors import Rejected, RetryAfter
 from reamon.guard import describe, guard, log
 from reamon.model import Span
+from reamon.pipeline._forked import abandon
+from reamon.pipeline._signal import Signal
 from reamon.pipeline.retry import Backoff
 from reamon.pipeline.spool import Batch, Spool
 from reamon.pipeline.stats import LaneStats
@@ -22,6 +26,24 @@ if TYPE_CHECKING:
 
 _LOGGER: Final = "reamon.pipeline"
 _STARTS_KEPT: Final = 10_000
+
+
+class FlushRequest(msgspec.Struct, eq=False):
+    """Somebody waits for what a lane had taken in at one moment.
+
+    Attributes:
+        deadline: Until when he waits, by `time.monotonic()`.
+        spans: How many had been taken in.
+        starts: How many starts of workflows had been.
+        disk_mark: What was on disk when the last of the spans had left memory.
+        done: Whether all that is delivered or given up.
+    """
+
+    deadline: float
+    spans: int
+    starts: int
+    disk_mark: int | None = None
+    done: bool = False
 
 
 class Lane:
@@ -54,12 +76,14 @@ class Lane:
 
     def _begin(self) -> None:
         self._starts: deque[Span] = deque(maxlen=_STARTS_KEPT)
+        self._starts_accepted = 0
+        self._flushes: list[FlushRequest] = []
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._starting = threading.RLock()
+        self._wake = Signal()
         self._changed = threading.Condition()
         self._runner: asyncio.Runner | None = None
         self._hurry = False
-        self._flush_by: float | None = None
         self._stop_at: float | None = None
         self._retry_at = 0.0
         self._last_error: str | None = None
@@ -76,64 +100,77 @@ class Lane:
     def put_started(self, roots: list[Span]) -> None:
         """Take workflows in that have begun."""
         if hasattr(self.exporter, "started"):
+            self._starts_accepted += len(roots)
             self._starts.extend(roots)
             self.nudge()
 
     def nudge(self) -> None:
         """Make sure that the thread runs and is awake."""
         if self._thread is None and self._stop_at is None:
-            thread = threading.Thread(
-                target=self._context().run, args=(self._run,), name=f"reamon-{self.name}", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError as error:  # the interpreter is going down: `stop` puts everything on disk
-                self._last_error = describe(error)
-                return
-            self._thread = thread
-        self._wake.set()
+            self.start()
+        self._wake.give()
+
+    def start(self) -> bool:
+        """Make sure that the thread runs. Returns whether it does: an interpreter that is going down starts none."""
+        with self._starting:
+            if self._thread is None:
+                run = self._context().run
+                thread = threading.Thread(target=run, args=(self._run,), name=f"reamon-{self.name}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    self._last_error = describe(error)
+                    return False
+                self._thread = thread
+        return True
 
     # -- called by whoever flushes or shuts down ---------------------------------------------------------------------
 
-    def want_flush(self, deadline: float) -> int:
-        """Ask for all that was taken in before to be delivered; a lane that is waiting to retry tries at once.
-
-        Returns:
-            What `wait_flush` takes.
-        """
-        self._flush_by = deadline if hasattr(self.exporter, "flush") else None
+    def want_flush(self, deadline: float) -> FlushRequest:
+        """Ask for all that was taken in before to be delivered; a lane that is waiting to retry tries at once."""
+        request = FlushRequest(deadline, self.spool.accepted, self._starts_accepted)
+        with self._changed:
+            self._flushes.append(request)
         self._hurry = True
         self.nudge()
-        return self.spool.accepted
+        return request
 
-    def wait_flush(self, wanted: int, deadline: float, *, durable: bool = False) -> bool:
+    def wait_flush(self, request: FlushRequest, *, durable: bool = False) -> bool:
         """Wait until that is delivered or given up, what waits on disk included.
 
         Args:
-            wanted: What `want_flush` returned.
-            deadline: By `time.monotonic()`.
+            request: What `want_flush` returned.
             durable: On disk is enough, for a lane that is down.
         """
-        with self._changed:
-            while not self._is_delivered(wanted):
-                if durable and self._backoff.failures and self.spool.move_to_disk():
-                    return True
-                left = deadline - time.monotonic()
-                if left <= 0 or self._thread is None:
-                    return durable and self.spool.move_to_disk()
-                self._changed.wait(left)
-        return True
+        try:
+            with self._changed:
+                while not request.done:
+                    if durable and self._backoff.failures and self.spool.move_to_disk():
+                        return True
+                    left = request.deadline - time.monotonic()
+                    if left <= 0 or self._thread is None:
+                        return durable and self.spool.move_to_disk()
+                    self._changed.wait(left)
+            return True
+        finally:
+            with self._changed:
+                self._flushes.remove(request)
 
     def want_stop(self, deadline: float) -> None:
         """Ask the thread to shut the exporter down and to end."""
         self._stop_at = deadline
-        self._wake.set()
+        if self.start():
+            self._wake.give()
+        else:
+            self._shut_down(deadline)
 
     def wait_stop(self, deadline: float) -> bool:
         """Wait for that; what is left goes to disk. Returns whether nothing is left in memory."""
         if self._thread is not None:
             self._thread.join(max(deadline - time.monotonic(), 0.0))
-        return self.spool.move_to_disk()
+        is_safe = self.spool.move_to_disk()
+        self.spool.leave()
+        return is_safe
 
     def stats(self) -> LaneStats:
         """How it is doing."""
@@ -149,6 +186,8 @@ class Lane:
 
     def after_fork(self) -> None:
         """Begin anew in a child."""
+        if self._runner is not None:
+            abandon(self._runner)
         self.spool.after_fork()
         self._backoff.succeeded()
         self._begin()
@@ -159,11 +198,11 @@ class Lane:
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self.spool.claim()
         while self._stop_at is None:
             pause = self._pause()
             if pause is None or pause > 0:
                 self._wake.wait(pause)
-                self._wake.clear()
             else:
                 self._attempt()
         self._shut_down(self._stop_at)
@@ -171,7 +210,7 @@ class Lane:
     def _pause(self) -> float | None:
         """Seconds until the next attempt; None if there is nothing to do."""
         spool = self.spool
-        if not (spool.pending or spool.spooled or self._starts or self._flush_by):
+        if not (spool.pending or spool.spooled or self._starts or self._unanswered()):
             return None
         if self._hurry or not self._backoff.failures:
             return 0.0
@@ -181,48 +220,84 @@ class Lane:
         """Deliver the starts that wait, and one batch."""
         self._hurry = False
         begun = time.thread_time_ns()
-        batch: Batch | None = None
         try:
-            self._deliver_starts()
-            batch = self.spool.take(self._batch_size)
-            if batch is not None:
-                self._deliver(batch)
-            elif self._flush_by is not None:
-                self._flush_exporter(self._flush_by)
+            try:
+                self._deliver_starts()
+            finally:  # what has ended does not wait for what has begun
+                self._deliver_batch()
+            self._answer_flushes()
             self._succeeded()
         except BaseException as error:  # also a SystemExit of an exporter: the lane outlives it
-            if batch is not None:
-                self.spool.put_back(batch)
             self._failed(error)
         self._busy_ns += time.thread_time_ns() - begun
         with self._changed:
             self._changed.notify_all()
 
     def _deliver_starts(self) -> None:
-        starts = list(self._starts)
+        starts = [self._starts.popleft() for _ in range(len(self._starts))]
         if starts:
             started: Any = self.exporter.started  # type: ignore[attr-defined]  # optional, and looked up in put_started
-            self._finish(started(starts))
-            for _ in starts:
-                self._starts.popleft()
+            try:
+                self._finish(started(starts))
+            except Rejected as refusal:
+                log(_LOGGER, logging.WARNING, "starts_rejected", lane=self.name, reason=refusal.reason)
+            except BaseException:
+                self._starts.extendleft(reversed(starts))
+                raise
 
-    def _deliver(self, batch: Batch) -> None:
-        delivered = len(batch.spans)
+    def _deliver_batch(self) -> None:
+        batch = self.spool.take(self._batch_size)
+        if batch is None:
+            return
+        refused = 0
         try:
             self._finish(self.exporter.export(batch.spans))
         except Rejected as refusal:
-            ids = {span.span_id for span in batch.spans}
-            refused = len(ids if refusal.span_ids is None else ids.intersection(refusal.span_ids))
-            delivered -= refused
-            self.spool.drop("rejected", refused)
-            log(_LOGGER, logging.WARNING, "spans_rejected", lane=self.name, spans=refused, reason=refusal.reason)
-        self.exported += delivered
-        self.spool.settle(batch)
+            refused = self._refused(batch, refusal)
+        except BaseException:
+            self.spool.put_back(batch)
+            raise
+        self._settle(batch, refused)
 
-    def _flush_exporter(self, deadline: float) -> None:
-        self._flush_by = None
-        flush: Any = self.exporter.flush  # type: ignore[attr-defined]  # optional, and looked up in flush
-        self._finish(flush(max(deadline - time.monotonic(), 0.0)))
+    def _refused(self, batch: Batch, refusal: Rejected) -> int:
+        """How many spans of the batch the destination will never accept."""
+        ids = {span.span_id for span in batch.spans}
+        refused = len(batch.spans) if refusal.span_ids is None else len(ids.intersection(refusal.span_ids))
+        log(_LOGGER, logging.WARNING, "spans_rejected", lane=self.name, spans=refused, reason=refusal.reason)
+        return refused
+
+    def _settle(self, batch: Batch, refused: int) -> None:
+        try:
+            settled = self.spool.settle(batch)
+        except BaseException:
+            self.spool.put_back(batch)
+            raise
+        refused = min(refused, settled)
+        self.exported += settled - refused
+        if refused:
+            self.spool.drop("rejected", refused)
+
+    def _answer_flushes(self) -> None:
+        """Tell those who wait for what is delivered now, once the exporter has made it visible."""
+        answered = [request for request in self._unanswered() if self._is_delivered(request)]
+        if answered:
+            flush = getattr(self.exporter, "flush", None)
+            if flush is not None:
+                deadline = max(request.deadline for request in answered)
+                self._finish(flush(max(deadline - time.monotonic(), 0.0)))
+            for request in answered:
+                request.done = True
+
+    def _unanswered(self) -> list[FlushRequest]:
+        return [request for request in list(self._flushes) if not request.done]
+
+    def _is_delivered(self, request: FlushRequest) -> bool:
+        spool = self.spool
+        if spool.left_memory < request.spans or self._starts_accepted - len(self._starts) < request.starts:
+            return False
+        if request.disk_mark is None:
+            request.disk_mark = spool.disk_mark()
+        return spool.is_past(request.disk_mark)
 
     def _finish(self, result: None | Awaitable[None]) -> None:
         """See an exporter's call through; an `async` one runs on the lane's own event loop."""
@@ -255,11 +330,7 @@ class Lane:
         if shutdown is not None:
             self._call(lambda: self._finish(shutdown(max(deadline - time.monotonic(), 0.0))))
         if self._runner is not None:
-            self._runner.close()
-
-    def _is_delivered(self, target: int) -> bool:
-        spool = self.spool
-        return spool.left_memory >= target and not (spool.spooled or self._starts or self._flush_by)
+            self._call(self._runner.close)
 
     def _call(self, method: Callable[[], Any]) -> None:
         """Call an optional method of the exporter; its failure is its own."""

@@ -130,7 +130,7 @@ class Outbox:
     def oldest(self, destination: str, size: int) -> StoredBatch | None:
         """The oldest batches that this process owns for `destination`, up to `size` spans, together; at least one.
 
-        They stay until `remove`. A batch that cannot be read (a newer reamon wrote it) gives its id and no spans.
+        They stay until `remove`. A batch that cannot be read (a newer reamon wrote it) comes alone: its id, no spans.
         """
         with self._lock:
             if not self._exists:
@@ -139,16 +139,18 @@ class Outbox:
                 "SELECT id, spans, body FROM batches WHERE destination = ? AND owner = ? ORDER BY id",
                 (destination, current_id()),
             )
-            ids: list[int] = []
-            bodies: list[bytes] = []
-            for batch_id, spans, body in rows:
-                size -= spans
-                if ids and size < 0:
+            batch = StoredBatch((), [])
+            for batch_id, count, body in rows:
+                if batch.ids and len(batch.spans) + count > size:
                     break
-                ids.append(batch_id)
-                bodies.append(body)
+                spans = _read(body)
+                if batch.ids and not spans:
+                    break
+                batch = StoredBatch((*batch.ids, batch_id), batch.spans + spans)
+                if not spans:
+                    break
             rows.close()
-        return StoredBatch(tuple(ids), [span for body in bodies for span in _read(body)]) if ids else None
+        return batch if batch.ids else None
 
     def remove(self, ids: Sequence[int]) -> int:
         """Forget batches. Returns how many spans that were; fewer than expected if some had to make room meanwhile."""

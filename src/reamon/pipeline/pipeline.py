@@ -21,6 +21,7 @@ from reamon.pipeline.worker import Worker
 from reamon.protocols import Exporter
 
 _FLUSH_SHARE = 0.8  # of a shutdown's time; the rest is for putting on disk what could not be delivered
+_LONGEST = 1e8  # seconds: what the operating system waits for at most, rounded down
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class Pipeline:
         stages: Processors, collectors, sampler.
         outbox: The disk behind the lanes.
         limits: How much may wait where.
+        on_start: Called on the thread that records the first span, before ours are started.
         on_drain: Called before each drain of the queue.
         age_of: How many seconds ago a queued item was finished.
         context: Makes the contexts in which our threads run.
@@ -60,9 +62,10 @@ class Pipeline:
         build: Callable[[Any], Span | None],
         exporters: Sequence[Exporter],
         stages: Stages,
-        outbox: Outbox | None,
+        outbox: Outbox,
         limits: Limits,
         *,
+        on_start: Callable[[], object],
         on_drain: Callable[[], object],
         age_of: Callable[[Any], float],
         context: Callable[[], contextvars.Context] = contextvars.copy_context,
@@ -72,7 +75,13 @@ class Pipeline:
         self._lanes = [
             Lane(
                 exporter,
-                Spool(exporter.name, getattr(exporter, "destination", exporter.name), outbox, limits.max_lane_bytes),
+                Spool(
+                    exporter.name,
+                    destination_of(exporter),
+                    outbox,
+                    limits.max_lane_bytes,
+                    write_ahead=not getattr(exporter, "local", False),
+                ),
                 batch_size=limits.batch_size,
                 backoff=Backoff(cap=limits.retry_cap),
                 context=context,
@@ -85,6 +94,7 @@ class Pipeline:
             self._lanes,
             capacity=limits.max_queue,
             flush_interval=limits.flush_interval,
+            on_start=on_start,
             on_drain=on_drain,
             context=context,
         )
@@ -95,35 +105,35 @@ class Pipeline:
         return self._worker.queue
 
     def start(self) -> None:
-        """Take over what dead processes left on disk, and begin to deliver it. The first span starts all else."""
+        """Take over what dead processes left on disk, and begin to deliver. Until now, all waits in the queue."""
         for lane in self._lanes:
             if lane.spool.claim():
                 lane.nudge()
+        self._worker.open()
 
     def flush(self, timeout: float, *, durable: bool = False) -> bool:
         """Wait until all that finished before is acknowledged or given up by every exporter, or (`durable`) on disk."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + min(timeout, _LONGEST)
         drained = self._worker.drain(deadline)
-        wanted = [(lane, lane.want_flush(deadline)) for lane in self._lanes]
-        flushed = [lane.wait_flush(spans, deadline, durable=durable) for lane, spans in wanted]
+        requests = [(lane, lane.want_flush(deadline)) for lane in self._lanes]
+        flushed = [lane.wait_flush(request, durable=durable) for lane, request in requests]
         return drained and all(flushed)
 
     def shutdown(self, timeout: float) -> bool:
         """Deliver, then stop; what cannot be delivered in time is put on disk. Returns whether nothing was lost."""
+        timeout = min(timeout, _LONGEST)
         deadline = time.monotonic() + timeout
         self.flush(timeout * _FLUSH_SHARE, durable=True)
         self._worker.stop(deadline)
         for lane in self._lanes:
             lane.want_stop(deadline)
         safe = [lane.wait_stop(deadline) for lane in self._lanes]
-        if self._outbox is not None:
-            self._outbox.close()
+        self._outbox.close()
         return all(safe) and not self._worker.waiting
 
     def after_fork(self) -> None:
         """Begin anew in a forked child."""
-        if self._outbox is not None:
-            self._outbox.after_fork()
+        self._outbox.after_fork()
         for lane in self._lanes:
             lane.after_fork()
         self._worker.after_fork()
@@ -137,6 +147,7 @@ class Pipeline:
             dropped.update(lane.spool.dropped)
         return Stats(
             recorded=worker.recorded,
+            claimed={lane.name: lane.spool.claimed for lane in self._lanes},
             exported={lane.name: lane.exported for lane in self._lanes},
             pending={lane.name: lane.spool.pending + waiting for lane in self._lanes},
             spooled={lane.name: lane.spool.spooled for lane in self._lanes},
@@ -152,3 +163,8 @@ class Pipeline:
             return self._age_of(self.queue[0])
         except IndexError:
             return 0.0
+
+
+def destination_of(exporter: Exporter) -> str:
+    """Who an exporter sends to: its name, unless it says more."""
+    return getattr(exporter, "destination", exporter.name)

@@ -1,6 +1,6 @@
 """The queue between the application's threads and the worker."""
 
-import itertools
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -27,14 +27,13 @@ class SpanQueue(deque[Any]):
         self.capacity = capacity
         self.wake_at = _ASLEEP
         self._on_wake = on_wake
-        self._count_drop = itertools.count(1).__next__
+        self._dropping = threading.RLock()
         self.dropped = 0
 
     def wake(self) -> None:
         """Called by whoever sees that `wake_at` items wait."""
         if len(self) > self.capacity:
-            self.pop()
-            self.dropped = self._count_drop()
+            self._drop_newest()
         else:
             self.wake_at = self.capacity + 1
         self._on_wake()
@@ -52,5 +51,11 @@ class SpanQueue(deque[Any]):
         """Forget everything, in a forked child."""
         self.clear()
         self.dropped = 0
-        self._count_drop = itertools.count(1).__next__
+        self._dropping = threading.RLock()  # the parent's may be held by a thread that the child does not have
         self.wake_at = _ASLEEP
+
+    def _drop_newest(self) -> None:
+        with self._dropping:
+            if len(self) > self.capacity:  # not so if the worker, or another thread, was here meanwhile
+                self.pop()
+                self.dropped += 1

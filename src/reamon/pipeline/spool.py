@@ -1,9 +1,12 @@
-"""The spool: what waits for one exporter, in memory first and on disk beyond."""
+"""The spool: what waits for one exporter, in memory and on disk."""
 
 import logging
 import sqlite3
 import threading
+import time
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -13,40 +16,45 @@ from reamon.model import Span
 from reamon.pipeline.outbox import Outbox
 
 _LOGGER: Final = "reamon.pipeline"
+_DISK_REST: Final = 1.0  # seconds for which a disk that has refused is not asked again
 
 
-class Batch(msgspec.Struct, frozen=True, eq=False):
+class Batch(msgspec.Struct, eq=False):
     """Spans on their way to an exporter.
 
     Attributes:
         spans: Oldest first.
-        weight: Bytes they take in memory, roughly; 0 for a batch from disk, which is on disk still.
-        stored: Its id in the outbox, if it comes from there.
+        weight: Bytes they take in memory, roughly.
+        stored: Its ids in the outbox, if it is there.
     """
 
     spans: list[Span]
     weight: int = 0
-    stored: int | None = None
+    stored: tuple[int, ...] = ()
 
 
 class Spool:
     """Batches for one destination, and the count of what became of each span.
 
-    Memory is bounded: beyond `max_bytes` the oldest go to the outbox. Where the disk refuses, they are dropped, counted
-    as "memory_full" and logged once for each outage. Methods may be called by any thread.
+    With `write_ahead` everything goes to the outbox before it is delivered. Otherwise only what does not fit in memory
+    does: beyond `max_bytes` the oldest. Where the disk refuses, memory has to do, and what does not fit in it is
+    dropped, counted as "memory_full". Each kind of trouble is logged once, until it is over. Methods may be called by
+    any thread.
 
     Args:
         lane: The lane's name, for the log.
         destination: Whose batches of the outbox are ours.
-        outbox: The disk; None where there is none.
+        outbox: The disk.
         max_bytes: What may wait in memory.
+        write_ahead: Whether the disk comes first.
     """
 
-    def __init__(self, lane: str, destination: str, outbox: Outbox | None, max_bytes: int) -> None:
+    def __init__(self, lane: str, destination: str, outbox: Outbox, max_bytes: int, *, write_ahead: bool) -> None:
         self._lane = lane
         self._destination = destination
         self._outbox = outbox
         self._max_bytes = max_bytes
+        self._write_ahead = write_ahead
         self._begin()
 
     def _begin(self) -> None:
@@ -54,63 +62,80 @@ class Spool:
         self._waiting: deque[Batch] = deque()
         self._in_flight: Batch | None = None
         self._bytes = 0
-        self._disk_complained = False
+        self._disk_turn = False
+        self._disk_rests_until = 0.0
+        self._complaints: set[str] = set()
         self.accepted = 0
         self.left_memory = 0
+        self.claimed = 0
         self.spooled = 0
         self.dropped: Counter[str] = Counter()
 
     @property
     def pending(self) -> int:
-        """How many spans are in memory."""
+        """How many spans are in memory, and nowhere else."""
         return self.accepted - self.left_memory
 
     def put(self, spans: list[Span], weight: int) -> None:
-        """Add spans, and move the oldest to disk where memory is full."""
+        """Add spans, and move to disk what has to go there."""
         with self._lock:
-            self._waiting.append(Batch(spans, weight))
+            batch = Batch(spans, weight)
             self.accepted += len(spans)
             self._bytes += weight
+            if self._write_ahead and self._store(batch):
+                return
+            self._waiting.append(batch)
             while self._bytes > self._max_bytes and len(self._waiting) > 1:
-                self._to_disk(self._waiting.popleft())
+                oldest = self._waiting.popleft()
+                if not self._store(oldest):
+                    self._give_up(oldest)
 
     def take(self, size: int) -> Batch | None:
-        """The next batch to deliver: what is in memory, up to `size` spans if it comes in small pieces, then the disk.
+        """The next batch to deliver, up to `size` spans if they come in small pieces.
 
-        It counts as waiting until it is given to `settle` or `put_back`.
+        Memory and disk take turns, so that neither a backlog nor what comes in keeps the other waiting. The batch
+        counts as waiting until it is given to `settle` or `put_back`.
+
+        Raises:
+            sqlite3.Error: All that waits is on disk, and cannot be read.
+            OSError: The same.
         """
         with self._lock:
-            if self._waiting:
-                batch = self._waiting.popleft()
-                spans, weight = list(batch.spans), batch.weight
-                while self._waiting and len(spans) + len(self._waiting[0].spans) <= size:
-                    batch = self._waiting.popleft()
-                    spans += batch.spans
-                    weight += batch.weight
-                self._in_flight = Batch(spans, weight)
-            else:
-                self._in_flight = self._from_disk() if self.spooled else None
+            self._disk_turn = not self._disk_turn
+            if not self._waiting or (self.spooled and self._disk_turn):
+                self._in_flight = self._from_disk(size)
+            if self._in_flight is None and self._waiting:
+                self._in_flight = self._from_memory(size)
             return self._in_flight
 
-    def settle(self, batch: Batch) -> None:
-        """Forget a batch that was acknowledged or given up."""
+    def settle(self, batch: Batch) -> int:
+        """Forget a batch that was acknowledged or given up.
+
+        Returns:
+            How many spans that settles: none if the batch was left to the next process meanwhile, fewer than all if
+            some of them had to make room on disk and were counted as dropped.
+
+        Raises:
+            sqlite3.Error: The outbox cannot forget it, so it has to be delivered again.
+        """
         with self._lock:
             if batch is not self._in_flight:
-                return  # a shutdown has moved it to disk meanwhile
-            self._in_flight = None
-            if batch.stored is None:
+                return 0
+            settled = len(batch.spans)
+            if batch.stored:
+                settled = self._outbox.remove(batch.stored)
+                self.spooled -= settled
+            else:
                 self._release(batch)
-                return
-            self.spooled -= len(batch.spans)
-            if self._outbox is not None:
-                self._outbox.remove(batch.stored)
+            self._in_flight = None
+            return settled
 
     def put_back(self, batch: Batch) -> None:
         """Keep a batch that was not delivered, in its place."""
         with self._lock:
             if batch is self._in_flight:
                 self._in_flight = None
-                if batch.stored is None:
+                if not batch.stored:
                     self._waiting.appendleft(batch)
 
     def drop(self, reason: str, spans: int) -> None:
@@ -119,69 +144,114 @@ class Spool:
             self.dropped[reason] += spans
 
     def claim(self) -> int:
-        """Take over what dead processes left on disk for us. Returns how many spans wait there now."""
-        if self._outbox is None:
-            return 0
-        with self._lock:
-            try:
-                self.spooled = self._outbox.claim(self._destination)
-            except (sqlite3.Error, OSError) as error:
-                self._complain("outbox_unreadable", error)
-            return self.spooled
+        """Take over what was left on disk for us, by dead processes or by this one. Returns how much waits there."""
+        with self._lock, self._complaining("outbox_unreadable"):
+            self._outbox.claim(self._destination)
+            found = self._outbox.waiting(self._destination)
+            self.claimed += max(found - self.spooled, 0)
+            self.spooled = max(found, self.spooled)
+        return self.spooled
 
     def move_to_disk(self) -> bool:
         """Put all that is in memory on disk, what is on its way included. Returns whether nothing is left in memory."""
         with self._lock:
-            if self._in_flight is not None and self._in_flight.stored is None:
-                self._waiting.appendleft(self._in_flight)
-            self._in_flight = None
+            self._disk_rests_until = 0.0
+            if self._in_flight is not None and not self._in_flight.stored and not self._store(self._in_flight):
+                return False
             while self._waiting:
-                batch = self._waiting.popleft()
-                if not self._store(batch):
-                    self._waiting.appendleft(batch)
+                if not self._store(self._waiting[0]):
                     return False
-                self._release(batch)
+                self._waiting.popleft()
             return True
+
+    def leave(self) -> None:
+        """Be done: what is still on its way has been kept, and what its exporter says of it comes too late."""
+        with self._lock:
+            self._in_flight = None
+
+    def disk_mark(self) -> int:
+        """What `is_past` takes: where the spans end that are on disk now."""
+        return self._outbox.newest(self._destination) if self.spooled else 0
+
+    def is_past(self, mark: int) -> bool:
+        """Whether all that was on disk at `disk_mark` has been settled."""
+        return not self.spooled or not self._outbox.has_until(self._destination, mark)
 
     def after_fork(self) -> None:
         """Begin anew in a child: all this is the parent's to deliver."""
         self._begin()
 
+    def _from_memory(self, size: int) -> Batch:
+        first = self._waiting.popleft()
+        batch = Batch(list(first.spans), first.weight)
+        while self._waiting and len(batch.spans) + len(self._waiting[0].spans) <= size:
+            following = self._waiting.popleft()
+            batch.spans += following.spans
+            batch.weight += following.weight
+        return batch
+
+    def _from_disk(self, size: int) -> Batch | None:
+        while self.spooled:
+            stored = self._outbox.oldest(self._destination, size)
+            if stored is None:
+                self._count_pushed_out()
+            elif not stored.spans:
+                unreadable = self._outbox.remove(stored.ids)
+                self.spooled -= unreadable
+                self.dropped["unreadable"] += unreadable
+                self._complain("outbox_batch_unreadable", spans=unreadable)
+            else:
+                return Batch(stored.spans, 0, stored.ids)
+        return None
+
+    def _store(self, batch: Batch) -> bool:
+        """Put a batch on disk. Returns whether it is there."""
+        if time.monotonic() < self._disk_rests_until:
+            return False
+        stored = 0
+        with self._complaining("outbox_unwritable"):
+            stored, made_room = self._outbox.write(self._destination, batch.spans)
+            self.spooled += len(batch.spans)
+            if made_room:
+                self._count_pushed_out()
+            else:
+                self._complaints.discard("outbox_full")
+        if not stored:
+            self._disk_rests_until = time.monotonic() + _DISK_REST
+            return False
+        self._complaints.discard("memory_full")
+        batch.stored = (stored,)
+        self._release(batch)
+        return True
+
     def _release(self, batch: Batch) -> None:
         self._bytes -= batch.weight
         self.left_memory += len(batch.spans)
 
-    def _to_disk(self, batch: Batch) -> None:
-        if not self._store(batch):
-            self.dropped["memory_full"] += len(batch.spans)
+    def _give_up(self, batch: Batch) -> None:
         self._release(batch)
+        self.dropped["memory_full"] += len(batch.spans)
+        self._complain("memory_full", then="the oldest spans are dropped")
 
-    def _store(self, batch: Batch) -> bool:
-        if self._outbox is None:
-            return False
+    def _count_pushed_out(self) -> None:
+        """Count what had to make room on disk, for us or for another."""
+        left = self._outbox.waiting(self._destination)
+        if left < self.spooled:
+            self.dropped["outbox_full"] += self.spooled - left
+            self.spooled = left
+            self._complain("outbox_full", then="the oldest spans are dropped")
+
+    @contextmanager
+    def _complaining(self, event: str) -> Iterator[None]:
+        """Log what goes wrong with the disk inside."""
         try:
-            pushed_out = self._outbox.write(self._destination, batch.spans)
+            yield
         except (sqlite3.Error, OSError) as error:
-            self._complain("outbox_unwritable", error)
-            return False
-        self._disk_complained = False
-        self.spooled += len(batch.spans)
-        if pushed_out:
-            self.dropped["outbox_full"] += pushed_out
-            self.spooled = self._outbox.waiting(self._destination)
-            log(_LOGGER, logging.WARNING, "outbox_full", lane=self._lane, dropped=pushed_out)
-        return True
+            self._complain(event, error=describe(error))
+        else:
+            self._complaints.discard(event)
 
-    def _from_disk(self) -> Batch | None:
-        if self._outbox is None:
-            return None
-        stored = self._outbox.oldest(self._destination)
-        if stored is None:
-            self.spooled = 0
-            return None
-        return Batch(stored.spans, 0, stored.id)
-
-    def _complain(self, event: str, error: Exception) -> None:
-        if not self._disk_complained:
-            self._disk_complained = True
-            log(_LOGGER, logging.WARNING, event, lane=self._lane, error=describe(error))
+    def _complain(self, event: str, **fields: object) -> None:
+        if event not in self._complaints:
+            self._complaints.add(event)
+            log(_LOGGER, logging.WARNING, event, lane=self._lane, **fields)

@@ -40,7 +40,7 @@ class Stages:
                 additions = collector.collect(edited)
                 if additions is not None:
                     edited = _add(edited, additions)
-            except Exception as error:
+            except BaseException as error:
                 guard.contain(f"collector {collector.name}", error)
         return edited if self._sample_rate >= 1 else self._sample(edited)
 
@@ -52,7 +52,7 @@ class Stages:
         for collector in self._starters:
             try:
                 collector.started(edited)
-            except Exception as error:
+            except BaseException as error:
                 guard.contain(f"collector {collector.name}", error)
         return edited if self._sample_rate >= 1 else self._sample(edited)
 
@@ -62,13 +62,16 @@ class Stages:
         for collector in self._collectors:
             after_fork = getattr(collector, "after_fork", None)
             if after_fork is not None:
-                after_fork()
+                try:
+                    after_fork()
+                except Exception as error:
+                    guard.contain(f"collector {collector.name}", error)
 
     def _process(self, span: Span, *, count: bool) -> Span | None:
         for processor in self._processors:
             try:
                 edited = processor(span)
-            except Exception as error:
+            except BaseException as error:  # also a SystemExit: the worker outlives it
                 guard.contain(f"processor {getattr(processor, '__name__', type(processor).__name__)}", error)
                 self.dropped["processor_error"] += count
                 return None

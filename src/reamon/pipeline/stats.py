@@ -22,15 +22,16 @@ class LaneStats(msgspec.Struct, frozen=True, kw_only=True):
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """What became of every span of this process.
 
-    With one lane, at rest: recorded = exported + pending + spooled + dropped.
+    With one lane, at rest: recorded + claimed = exported + pending + spooled + dropped.
 
     Attributes:
         recorded: Finished spans of this process.
+        claimed: Spans that an earlier process left on disk and that this one has taken over, by lane.
         exported: Spans that were acknowledged, by lane.
         pending: Spans that wait in memory, by lane.
         spooled: Spans that wait on disk, by lane.
         dropped: Spans that were given up, by reason: "queue_full", "processor" (it said so), "processor_error",
-            "rejected", "outbox_full", "memory_full".
+            "rejected", "outbox_full", "memory_full", "unreadable" (on disk, in a form that this reamon does not know).
         internal_errors: Our own errors that were contained.
         microseconds_per_span: CPU time of the worker's thread for each span.
         queue_age_seconds: How long the oldest finished span has been waiting for the worker.
@@ -38,6 +39,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     recorded: int
+    claimed: dict[str, int]
     exported: dict[str, int]
     pending: dict[str, int]
     spooled: dict[str, int]

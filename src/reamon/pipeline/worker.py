@@ -1,14 +1,16 @@
 """The worker: one thread that turns what was recorded into spans, edits them, and hands them to every lane."""
 
 import contextvars
+import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from reamon.guard import guard
+from reamon.guard import guard, log
 from reamon.model import Span
+from reamon.pipeline._signal import Signal
 from reamon.pipeline.lane import Lane
 from reamon.pipeline.queue import SpanQueue
 from reamon.pipeline.stages import Stages
@@ -27,6 +29,7 @@ class Worker:
         lanes: Where the spans go.
         capacity: Spans that may wait for the worker.
         flush_interval: Seconds until a finished span is committed: half is the worker's, half the lanes'.
+        on_start: Called on the thread that records the first span, before ours are started.
         on_drain: Called before each drain.
         context: The context of the thread.
     """
@@ -39,6 +42,7 @@ class Worker:
         *,
         capacity: int,
         flush_interval: float,
+        on_start: Callable[[], object],
         on_drain: Callable[[], object],
         context: Callable[[], contextvars.Context] = contextvars.copy_context,
     ) -> None:
@@ -47,18 +51,21 @@ class Worker:
         self._stages = stages
         self._lanes = lanes
         self._interval = flush_interval / 2
+        self._on_start = on_start
         self._on_drain = on_drain
         self._context = context
+        self._is_open = False
         self._begin()
 
     def _begin(self) -> None:
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._wake = threading.Event()
+        self._starting = threading.RLock()
+        self._wake = Signal()
         self._drained = threading.Condition()
         self._wanted = 0
         self._done = 0
         self._stopping = False
+        self._has_told_of_drops = False
         self._taken = 0
         self._busy_ns = 0
 
@@ -82,11 +89,17 @@ class Worker:
         """CPU time of the thread for each span."""
         return self._busy_ns / 1000 / self._taken if self._taken else None
 
+    def open(self) -> None:
+        """Begin to work; spans may wait already."""
+        self._is_open = True
+        if self.queue or self._wanted:
+            self.nudge()
+
     def nudge(self) -> None:
         """Make sure that the thread runs and is awake."""
-        if self._thread is None and not self._stopping:
+        if self._thread is None and self._is_open and not self._stopping:
             self._start()
-        self._wake.set()
+        self._wake.give()
 
     def drain(self, deadline: float) -> bool:
         """Wait until all that is in the queue now has been handed to the lanes. Returns whether it has."""
@@ -94,7 +107,7 @@ class Worker:
             self._wanted += 1
             wanted = self._wanted
         self.nudge()
-        if self._thread is None:  # the interpreter is going down, and no thread can be started any more
+        if self._thread is None and self._is_open:  # the interpreter is going down, and starts no thread any more
             self._drain()
             return True
         with self._drained:
@@ -103,7 +116,7 @@ class Worker:
     def stop(self, deadline: float) -> None:
         """End the thread."""
         self._stopping = True
-        self._wake.set()
+        self._wake.give()
         if self._thread is not None:
             self._thread.join(max(deadline - time.monotonic(), 0.0))
 
@@ -114,9 +127,13 @@ class Worker:
         self._begin()
 
     def _start(self) -> None:
+        """Start the thread and those of the lanes: by the time that they have spans, the interpreter may be ending."""
         with self._starting:
             if self._thread is not None:
                 return
+            self._on_start()
+            for lane in self._lanes:
+                lane.start()
             thread = threading.Thread(target=self._context().run, args=(self._run,), name="reamon-worker", daemon=True)
             try:
                 thread.start()
@@ -133,15 +150,21 @@ class Worker:
             self.queue.gather(_GATHER)
             if self._done >= self._wanted and len(self.queue) < _GATHER and not self._stopping:
                 self._wake.wait(self._interval)
-                self._wake.clear()
             wanted = self._wanted
             try:
                 self._drain()
-            except Exception as error:
+            except BaseException as error:
                 guard.contain("worker", error)
+            self._tell_of_drops()
             with self._drained:
                 self._done = wanted
                 self._drained.notify_all()
+
+    def _tell_of_drops(self) -> None:
+        if self.queue.dropped and not self._has_told_of_drops:
+            self._has_told_of_drops = True
+            then = "the newest spans are dropped"
+            log("reamon.pipeline", logging.WARNING, "queue_full", capacity=self.queue.capacity, then=then)
 
     def _drain(self) -> None:
         """Hand all that waits to the lanes, in small pieces: between two of them, other threads get the interpreter."""
@@ -189,7 +212,12 @@ class Worker:
 def _weight(span: Span) -> int:
     """Bytes that a span takes in memory, roughly."""
     size = _SPAN_BYTES
-    for payload in (span.input, span.output, span.state_before, span.state_after):
-        if payload is not None:
-            size += len(payload.raw)
+    if span.input is not None:
+        size += len(span.input.raw)
+    if span.output is not None:
+        size += len(span.output.raw)
+    if span.state_before is not None:
+        size += len(span.state_before.raw)
+    if span.state_after is not None:
+        size += len(span.state_after.raw)
     return size

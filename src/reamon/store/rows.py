@@ -11,7 +11,7 @@ import msgspec
 
 from reamon.model import Payload, Span, SpanKind, SpanStatus, Usage
 from reamon.model.cost import rounded
-from reamon.model.ids import row_id
+from reamon.model.ids import row_id, row_id_at
 from reamon.model.times import iso
 
 Row = tuple[str | int | float, ...]
@@ -104,7 +104,7 @@ def plain_operation_row(span: Span) -> Row:
     """
     span_id, start, end = span.span_id, span.start_ns, span.end_ns or 0
     return (
-        row_id(span_id),
+        row_id_at(start, span_id),
         span_id,
         span.trace_id,
         span.parent_id or NULL,
@@ -124,7 +124,7 @@ def operation_row(span: Span) -> Row:
     start, end, usage, error = span.start_ns, span.end_ns, span.usage, span.error
     attributes = span.attributes
     return (
-        row_id(span.span_id),
+        row_id_at(start, span.span_id),
         span.span_id,
         span.trace_id,
         span.parent_id or NULL,

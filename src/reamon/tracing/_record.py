@@ -1,15 +1,14 @@
 """From the handle to the record: an ended ActiveSpan becomes a Span, on the worker's thread."""
 
-from typing import Any
-
 import msgspec
 
-from reamon.model import CostData, Payload, Span, SpanKind, SpanStatus
+from reamon.model import NO_ATTRIBUTES, CostData, Payload, Span, SpanKind, SpanStatus
 from reamon.tracing.active import ActiveSpan, Details
 
 _OK = SpanStatus.OK
 _STATUS = {status.value: status for status in SpanStatus}
 _AGENT = SpanKind.AGENT
+_NO_LINEAGE: tuple[tuple[str, ...], str | None] = ((), None)
 
 
 class Started:
@@ -50,18 +49,20 @@ def to_span(active: ActiveSpan, process_id: str) -> Span:
     The first fields of `Span` are given by position, which is five times as fast as by name; most spans have no others.
     """
     trace, spec, parent, details = active.trace, active.spec, active.parent, active.details
-    offset = trace.offset
+    offset, kind, span_id = trace.offset, spec.kind, active.id or active.span_id
     raw_input, raw_output, first_token = active.raw_input, active.raw_output, active.first_token
+    ancestors, agent_id = _NO_LINEAGE if parent is None else parent.below or parent.lineage
+    is_late = parent is not None and 0 < parent.end_mark < active.start
     span = Span(
-        active.span_id,
-        trace.trace_id,
-        spec.kind,
+        span_id,
+        trace.id or trace.trace_id,
+        kind,
         spec.name,
         _OK if details is None or details.status is None else _STATUS[details.status],
         active.start + offset,
         active.end_mark + offset,
-        None if parent is None else parent.span_id,
-        () if parent is None else parent.path,
+        ancestors[-1] if ancestors else None,
+        ancestors,
         process_id,
         trace.call_id,
         trace.project,
@@ -69,12 +70,12 @@ def to_span(active: ActiveSpan, process_id: str) -> Span:
         spec.version,
         spec.metadata,
         spec.agent_type,
-        _agent_id(active),
+        span_id if kind is _AGENT else agent_id,
         active.order,
         None if raw_input is None else Payload(raw_input),
         None if raw_output is None else Payload(raw_output),
         None if first_token is None else first_token - active.start,
-        _attributes(active),
+        {"reamon.late": True} if is_late else NO_ATTRIBUTES,
         trace.outcome if parent is None else None,
     )
     return span if details is None else _with_details(span, details)
@@ -82,6 +83,7 @@ def to_span(active: ActiveSpan, process_id: str) -> Span:
 
 def _with_details(span: Span, details: Details) -> Span:
     return span.replace(
+        attributes={**details.attributes, **span.attributes},
         outcome=span.outcome or details.outcome,
         state_before=_payload(details.state_before),
         state_after=_payload(details.state_after),
@@ -94,21 +96,6 @@ def _with_details(span: Span, details: Details) -> Span:
         links=tuple(details.links),
         queue_wait_ns=details.queue_wait_ns,
     )
-
-
-def _attributes(active: ActiveSpan) -> dict[str, Any]:
-    details, parent = active.details, active.parent
-    attributes = {} if details is None else details.attributes
-    is_late = parent is not None and parent.end_mark and parent.end_mark < active.start
-    return {**attributes, "reamon.late": True} if is_late else attributes
-
-
-def _agent_id(active: ActiveSpan | None) -> str | None:
-    while active is not None:
-        if active.spec.kind is _AGENT:
-            return active.span_id
-        active = active.parent
-    return None
 
 
 def _payload(raw: bytes | None) -> Payload | None:

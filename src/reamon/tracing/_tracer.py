@@ -14,7 +14,7 @@ from reamon.model import SpanKind
 from reamon.tracing._binding import Binding
 from reamon.tracing._switch import switch
 from reamon.tracing.active import ActiveSpan, Spec
-from reamon.tracing.capture import DEPTH, ITEM_SIZE, encode, room_left, snapshot
+from reamon.tracing.capture import encode, room_left, snapshot
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import NoopSpan
 from reamon.tracing.recorder import Recorder
@@ -88,7 +88,7 @@ def _make_open(spec: Spec, binding: Binding, call_id_of: CallIdOf | None, option
             if is_simple and type(parent) is ActiveSpan:  # the usual case, with `snapshot` and `begin` written out
                 arguments = bind(*args, **kwargs) if kwargs else bind(*args)  # an empty ** costs a dict
                 limit = recorder.payload_limit
-                if room_left(arguments.values(), limit - ITEM_SIZE * len(arguments), DEPTH) >= 0:
+                if room_left(arguments, limit) >= 0:
                     raw_input = encode(arguments)
                     if len(raw_input) <= limit:
                         trace = parent.trace

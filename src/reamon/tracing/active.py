@@ -94,7 +94,7 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     first_token: int | None = None
     details: Details | None = None
     id: str | None = None
-    below: tuple[str, ...] | None = None
+    below: "tuple[tuple[str, ...], str | None] | None" = None
 
     # -- who it is ---------------------------------------------------------------------------------------------------
 
@@ -119,15 +119,17 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     @property
     def ancestors(self) -> tuple[str, ...]:
         """The ids of the enclosing spans, root first."""
-        return () if self.parent is None else self.parent.path
+        return () if self.parent is None else self.parent.lineage[0]
 
     @property
-    def path(self) -> tuple[str, ...]:
-        """The ids from the root to this span; made once, for all children to share."""
-        path = self.below
-        if path is None:
-            path = self.below = (*self.ancestors, self.span_id)
-        return path
+    def lineage(self) -> tuple[tuple[str, ...], str | None]:
+        """What all children share, made once: the ids from the root to this span, and the nearest agent's."""
+        below = self.below
+        if below is None:
+            ancestors, agent = ((), None) if self.parent is None else self.parent.lineage
+            span_id = self.span_id
+            below = self.below = (*ancestors, span_id), span_id if self.spec.kind is SpanKind.AGENT else agent
+        return below
 
     @property
     def kind(self) -> SpanKind:

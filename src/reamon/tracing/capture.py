@@ -4,7 +4,6 @@ Most values are small, plain and sound: `room_left` finds that out in a glance, 
 All others go through `Condenser`, which copies what fits of them into plain values first.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,8 +13,8 @@ from reamon.tracing._condense import Condenser
 DEFAULT_LIMIT = 64 * 1024
 """Bytes that one payload may take."""
 
-DEPTH = 12
 ITEM_SIZE = 8
+CONTAINER_SIZE = 8
 encode = msgspec.json.Encoder().encode
 
 
@@ -35,12 +34,7 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
     """
     try:
         kind = type(value)
-        if kind is dict:
-            room = room_left(value.values(), limit - ITEM_SIZE * len(value), DEPTH)
-        elif kind is list or kind is tuple:
-            room = room_left(value, limit - ITEM_SIZE * len(value), DEPTH)
-        else:
-            room = room_left((value,), limit, 0)
+        room = room_left(value if kind is dict or kind is list or kind is tuple else (value,), limit)
         if room >= 0:
             raw = encode(value)
             if len(raw) <= limit:
@@ -65,25 +59,23 @@ def condensed(value: Any, limit: int) -> bytes:
     return encode({"__type__": type(value).__qualname__, "error": f"not captured: larger than {limit} bytes"})
 
 
-def room_left(items: Iterable[Any], room: int, depth: int) -> int:
-    """What the items of a container leave of `room`, roughly; negative if they are too large, too deep, or not plain.
+def room_left(container: "dict[Any, Any] | list[Any] | tuple[Any, ...]", room: int) -> int:
+    """What a container leaves of `room` characters, roughly; negative if it is too large, or not plain all through.
 
-    Keys are not looked at: msgspec refuses those that JSON cannot have. Containers are sized before they are entered.
+    A container is sized before it is entered, so the work is bounded by the room, also for one that contains itself.
+    Keys are not looked at: msgspec refuses those that JSON cannot have.
     """
+    room -= ITEM_SIZE * len(container) + CONTAINER_SIZE
     if room < 0:
         return room
-    for item in items:
+    for item in container.values() if type(container) is dict else container:
         kind = type(item)
         if kind is str:
             room -= len(item)
         elif kind is int or kind is bool or item is None:
             continue
-        elif kind is dict:
-            room = room_left(item.values(), room - ITEM_SIZE * len(item), depth - 1) if depth else -1
-        elif kind is list or kind is tuple:
-            room = room_left(item, room - ITEM_SIZE * len(item), depth - 1) if depth else -1
+        elif kind is dict or kind is list or kind is tuple:
+            room = room_left(item, room)
         elif kind is not float or item - item != 0:  # NaN or an infinity
             return -1
-        if room < 0:
-            return room
     return room

@@ -44,7 +44,7 @@ def suppress() -> Iterator[None]:
         leave(SUPPRESSED, before)
 
 
-def leave(span: ActiveSpan | NoopSpan, before: ActiveSpan | NoopSpan | None) -> None:
+def leave(span: ActiveSpan | NoopSpan | None, before: ActiveSpan | NoopSpan | None) -> None:
     """Make `before` current again, where `span` or something below it still is.
 
     By value and not by token: a task that closes another's generator is in a context of its own, where nothing of ours

@@ -90,9 +90,14 @@ def record_span(
         if attributes is not None:
             span.set_attributes(attributes)
         if usage is not None:
-            span.record_usage(**usage)
+            _record_usage(span, usage)
         span.end(end_ns)
     return span
+
+
+@guarded(default=None)
+def _record_usage(span: ActiveSpan, usage: Mapping[str, Any]) -> None:
+    span.record_usage(**usage)
 
 
 def _start(

@@ -14,6 +14,7 @@ from reamon.model.ids import start_of
 from reamon.tracing._switch import current, switch
 from reamon.tracing.active import ActiveSpan, Spec, Trace
 from reamon.tracing.clock import Clock
+from reamon.tracing.current import leave
 from reamon.tracing.noop import NoopSpan
 
 P = ParamSpec("P")
@@ -29,6 +30,7 @@ class SpanContext(msgspec.Struct, frozen=True):
         trace_id: Its trace.
         span_id: Itself.
         ancestors: The ids of its enclosing spans, root first.
+        agent_id: The nearest agent: itself, or an enclosing one.
         call_id: The trace's conversation.
         project: The trace's project.
         tags: The trace's tags.
@@ -37,6 +39,7 @@ class SpanContext(msgspec.Struct, frozen=True):
     trace_id: str
     span_id: str
     ancestors: tuple[str, ...] = ()
+    agent_id: str | None = None
     call_id: str | None = None
     project: str | None = None
     tags: tuple[str, ...] = ()
@@ -45,7 +48,15 @@ class SpanContext(msgspec.Struct, frozen=True):
     def of(cls, span: ActiveSpan) -> "SpanContext":
         """The context of a span of this process."""
         trace = span.trace
-        return cls(trace.trace_id, span.span_id, span.ancestors, trace.call_id, trace.project, trace.tags)
+        return cls(
+            trace.trace_id,
+            span.span_id,
+            span.ancestors,
+            span.lineage[1],
+            trace.call_id,
+            trace.project,
+            trace.tags,
+        )
 
     def revive(self) -> ActiveSpan:
         """A handle that can be current and a parent here, and is never recorded itself: its own process does that."""
@@ -53,7 +64,7 @@ class SpanContext(msgspec.Struct, frozen=True):
         trace = Trace(offset, self.call_id, self.project, self.tags, itertools.repeat(None), 0, 0, self.trace_id)
         span = ActiveSpan(_REMOTE, None, trace, start_of(self.span_id) - offset, 0, None, _NEVER_RECORDED)
         span.id = self.span_id
-        span.below = (*self.ancestors, self.span_id)
+        span.below = ((*self.ancestors, self.span_id), self.agent_id)
         return span
 
 
@@ -103,7 +114,7 @@ def propagate(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return await function(*args, **kwargs)
         finally:
-            current.set(before)
+            leave(span, before)  # a coroutine may be closed in another context than it ran in
 
     return below  # type: ignore[return-value]  # a coroutine function, as `function` is
 

@@ -61,7 +61,7 @@ def _wrap_sync(function: Function, tracer: Tracer) -> Function:
         parent = current.get()
         if parent is SUPPRESSED or (span := open_span(recorder, parent, args, kwargs)) is None:
             return function(*args, **kwargs)
-        current.set(span)
+        token = current.set(span)
         try:
             result = function(*args, **kwargs) if kwargs else function(*args)
             end = recorder.now()
@@ -69,7 +69,7 @@ def _wrap_sync(function: Function, tracer: Tracer) -> Function:
             fail(span, error)
             raise
         finally:
-            current.set(parent)
+            current.reset(token)  # a call returns in the context that it began in
         close_span(span, result, end)
         return result
 

@@ -1,0 +1,68 @@
+"""The queue: wakes its worker when it should, and drops the newest where it is full."""
+
+import threading
+
+from reamon.pipeline.queue import SpanQueue
+
+
+def recorded(queue: SpanQueue, item: object) -> None:
+    """Append as the recorder does."""
+    queue.append(item)
+    if len(queue) >= queue.wake_at:
+        queue.wake()
+
+
+def test_a_sleeping_worker_is_woken_by_the_first_span_and_by_no_other() -> None:
+    calls: list[int] = []
+    queue = SpanQueue(100, lambda: calls.append(1))
+    for item in range(50):
+        recorded(queue, item)
+    assert len(calls) == 1
+
+
+def test_a_gathering_worker_is_woken_by_a_batch() -> None:
+    calls: list[int] = []
+    queue = SpanQueue(100, lambda: calls.append(len(queue)))
+    queue.gather(10)
+    for item in range(50):
+        recorded(queue, item)
+    assert calls == [10]
+
+
+def test_what_has_come_before_the_sleep_is_seen() -> None:
+    queue = SpanQueue(100, lambda: None)
+    assert not queue.sleep()
+    recorded(queue, 1)
+    assert queue.sleep()
+
+
+def test_beyond_the_capacity_the_newest_are_dropped_and_counted() -> None:
+    queue = SpanQueue(3, lambda: None)
+    for item in range(10):
+        recorded(queue, item)
+    assert list(queue) == [0, 1, 2]
+    assert queue.dropped == 7
+
+
+def test_several_threads_at_a_full_queue_drop_what_they_count() -> None:
+    queue = SpanQueue(100, lambda: None)
+
+    def record() -> None:
+        for item in range(2_000):
+            recorded(queue, item)
+
+    threads = [threading.Thread(target=record) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(queue) + queue.dropped == 8_000
+    assert len(queue) <= 104
+
+
+def test_a_reset_queue_is_empty_and_counts_anew() -> None:
+    queue = SpanQueue(1, lambda: None)
+    recorded(queue, 1)
+    recorded(queue, 2)
+    queue.reset()
+    assert (len(queue), queue.dropped, queue.wake_at) == (0, 0, 1)
