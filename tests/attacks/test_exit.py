@@ -132,7 +132,7 @@ for _ in range(2):
 with reamon.trace_workflow("turn"):
     pass
 assert reamon.flush()
-heavy = {"sqlmodel", "sqlalchemy", "alembic", "langsmith", "structlog", "rich"} & sys.modules.keys()
+heavy = {"sqlmodel", "sqlalchemy", "alembic", "langsmith", "structlog"} & sys.modules.keys()
 print(sorted(heavy), all(duration < 0.1 * 5 for duration in durations), sep="\\n")
 """,
     )

@@ -5,7 +5,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reamon.model.ids import row_id, start_of, uuid7
+from reamon.model.ids import row_id, row_id_at, start_of, uuid7
 
 QUARTER_MICRO = 245
 starts = st.integers(0, 4_000_000_000_000_000_000)
@@ -43,6 +43,12 @@ def test_row_ids_fit_a_signed_64_bit_column_and_grow_with_time(one: int, other: 
     assert 0 <= first < 2**63
     if one + QUARTER_MICRO < other:
         assert first < second
+
+
+@given(since_2020, randoms)
+def test_a_row_id_is_the_same_whether_the_start_is_at_hand_or_read_off_the_id(start_ns: int, random_62: int) -> None:
+    span_id = uuid7(start_ns, random_62)
+    assert row_id_at(start_ns, span_id) == row_id(span_id)
 
 
 def test_row_ids_of_one_moment_differ_by_their_randomness() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reamon.model import SpanKind, SpanStatus
+from reamon.model import NO_ATTRIBUTES, SpanKind, SpanStatus
 from reamon.testing import make_span
 
 
@@ -27,6 +27,14 @@ def test_a_span_is_edited_by_making_another() -> None:
     assert span.name == "before"
     with pytest.raises(AttributeError):
         span.name = "after"
+
+
+def test_the_one_dict_for_spans_without_attributes_cannot_be_changed() -> None:
+    with pytest.raises(TypeError, match="does not change"):
+        NO_ATTRIBUTES.update(late=1)
+    with pytest.raises(TypeError, match="does not change"):
+        NO_ATTRIBUTES["late"] = 1
+    assert NO_ATTRIBUTES == {}
 
 
 def test_kinds_and_statuses_are_the_words_of_the_vocabulary() -> None:

@@ -42,6 +42,15 @@ def test_an_exception_without_a_text_is_recorded_all_the_same() -> None:
     assert "UnprintableError" in error.stack
 
 
+def test_a_stack_that_cannot_be_formatted_costs_the_stack_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> list[str]:
+        raise RecursionError
+
+    monkeypatch.setattr("traceback.format_exception", refuse)
+    error = describe_error(ValueError("x"))
+    assert (error.message, error.stack) == ("x", "<its traceback could not be formatted: RecursionError>")
+
+
 def test_what_is_no_exception_at_all_is_described_as_well_as_it_can_be() -> None:
     error = describe_error("broken")  # type: ignore[arg-type]
     assert (error.type, error.message) == ("str", "broken")

@@ -79,14 +79,14 @@ def test_detached_nothing_is_recorded(queue: Items) -> None:
 
 def test_unique_bits_do_not_follow_the_applications_random_seed() -> None:
     random.seed(7)
-    first = unique_bits()()
+    first = next(unique_bits())
     random.seed(7)
-    assert unique_bits()() != first
+    assert next(unique_bits()) != first
 
 
 def test_unique_bits_fit_an_id_and_never_repeat() -> None:
     bits = unique_bits()
-    drawn = [bits() for _ in range(10_000)]
+    drawn = [next(bits) for _ in range(10_000)]
     assert len(set(drawn)) == 10_000
     assert all(0 <= number < 2**RANDOM_BITS for number in drawn)
 

@@ -1,6 +1,7 @@
 """Scopes as context managers: sync and async, entered many times and at once, and what they say about the trace."""
 
 import asyncio
+import contextvars
 import threading
 from enum import Enum
 from typing import Any
@@ -220,6 +221,21 @@ def test_a_block_that_is_closed_elsewhere_still_ends(captured: Captured) -> None
         scope_user.close()
         assert reamon.current_span() is elsewhere
     assert captured.one("block").status == "cancelled"
+
+
+def test_blocks_of_one_scope_that_are_closed_elsewhere_all_end(captured: Captured) -> None:
+    scope = reamon.trace_step("block")
+
+    def consume() -> Any:
+        with scope:
+            yield
+
+    users = [consume() for _ in range(3)]
+    for user in users:
+        contextvars.copy_context().run(next, user)
+    for user in users:
+        user.close()
+    assert len(captured.named("block")) == 3
 
 
 # -- the trace -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from reamon.protocols import Capture
 
 _DEPTH = 48
 _NODE_SIZE = 12
+_PUNCTUATION = 3  # quotes and a comma, or brackets and one
 _MARKER = "[reamon]"
 _TYPES_KEPT = 4096
 _JSON_INT_BITS = 63
@@ -74,7 +75,7 @@ class Condenser:
         """A string, cut to the room that is left, with lone surrogates spelled out."""
         length = len(value)
         keep = max(self.room, 0)
-        self.room -= min(length, keep) + 2
+        self.room -= min(length, keep) + _PUNCTUATION
         clean = value[:keep].encode("utf-8", "backslashreplace").decode()
         return clean if length <= keep else f"{clean}… {_cut(length - keep, length, 'characters')}"
 
@@ -141,7 +142,7 @@ class Condenser:
 
     def _refuse(self, owner: Any, depth: int) -> str | None:
         """Why `owner` is not entered, or None after noting that it is."""
-        self.room -= 2
+        self.room -= _PUNCTUATION
         if id(owner) in self._path:
             return f"{_MARKER} circular reference to {_type_name(type(owner))}"
         if depth <= 0:

@@ -5,16 +5,12 @@ from typing import Any
 
 from reamon.guard import guard
 from reamon.tracing._switch import current, switch
-from reamon.tracing._tracer import Tracer
-from reamon.tracing.active import ActiveSpan
+from reamon.tracing._tracer import Arguments, Parent, Tracer
 from reamon.tracing.capture import snapshot
 from reamon.tracing.lifecycle import fail, finish
-from reamon.tracing.noop import NoopSpan
 
 _ITEMS_KEPT = 10_000
 _FRAME = 64  # bytes of an output for its brackets and the note of what was cut
-
-Parent = ActiveSpan | NoopSpan | None
 
 
 class _Run:
@@ -23,9 +19,9 @@ class _Run:
     Items are snapshotted as they come, because the consumer may change them; with `reduce` they are kept instead.
     """
 
-    def __init__(self, tracer: Tracer, parent: Parent, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, tracer: Tracer, parent: Parent, arguments: Arguments | None) -> None:
         recorder = switch.recorder
-        self.span = None if recorder is None else tracer.open(recorder, parent, args, kwargs)
+        self.span = None if recorder is None else tracer.open(recorder, parent, arguments)
         self._inside: Parent = self.span
         self._limit = 0 if recorder is None else recorder.payload_limit
         self._room = self._limit - _FRAME
@@ -111,10 +107,10 @@ class _Run:
 
 
 def drive(
-    generator: Generator[Any, Any, Any], tracer: Tracer, parent: Parent, args: tuple[Any, ...], kwargs: dict[str, Any]
+    generator: Generator[Any, Any, Any], tracer: Tracer, parent: Parent, arguments: Arguments | None
 ) -> Generator[Any, Any, Any]:
     """Advance `generator` for its consumer, with its span current only while it runs."""
-    run = _Run(tracer, parent, args, kwargs)
+    run = _Run(tracer, parent, arguments)
     step, sent = generator.send, None
     while True:
         consumer = run.resume()
@@ -152,10 +148,10 @@ def _close(generator: Generator[Any, Any, Any], run: _Run) -> None:
 
 
 async def drive_async(
-    generator: AsyncGenerator[Any, Any], tracer: Tracer, parent: Parent, args: tuple[Any, ...], kwargs: dict[str, Any]
+    generator: AsyncGenerator[Any, Any], tracer: Tracer, parent: Parent, arguments: Arguments | None
 ) -> AsyncGenerator[Any, Any]:
     """Advance `generator` for its consumer, with its span current only while it runs."""
-    run = _Run(tracer, parent, args, kwargs)
+    run = _Run(tracer, parent, arguments)
     step: Any
     step, sent = generator.asend, None
     while True:

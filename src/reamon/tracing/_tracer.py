@@ -16,12 +16,14 @@ from reamon.tracing._switch import switch
 from reamon.tracing.active import ActiveSpan, Spec
 from reamon.tracing.capture import encode, room_left, snapshot
 from reamon.tracing.lifecycle import begin
-from reamon.tracing.noop import NoopSpan
+from reamon.tracing.noop import SUPPRESSED, NoopSpan
 from reamon.tracing.recorder import Recorder
 
 Function = Callable[..., Any]
 CallIdOf = Callable[[Mapping[str, Any]], object]
-Open = Callable[[Recorder, ActiveSpan | NoopSpan | None, tuple[Any, ...], dict[str, Any]], ActiveSpan | None]
+Arguments = dict[str, Any]
+Parent = ActiveSpan | NoopSpan | None
+Open = Callable[[Recorder, Parent, Arguments | None], ActiveSpan | None]
 Close = Callable[[ActiveSpan, Any, int], None]
 
 
@@ -49,83 +51,87 @@ class Tracer(msgspec.Struct, frozen=True):
     Attributes:
         open: Begins the span of one call; None where it could not be begun, which is our fault and not the caller's.
         close: Ends the span of a call that returned.
+        binds: Whether `open` wants the arguments; else it is given None.
         options: What was asked for.
     """
 
     open: Open
     close: Close
+    binds: bool
     options: Options
 
 
-def make_tracer(function: Function, spec: Spec, options: Options, *, bound_first: bool) -> Tracer:
+def make_tracer(function: Function, spec: Spec, options: Options, binding: Binding) -> Tracer:
     """The tracer of `function`.
 
     Args:
         function: The function, as it was before it was decorated.
         spec: What its spans are.
         options: What to capture.
-        bound_first: Whether the first parameter is bound for certain (a classmethod's).
+        binding: The function's parameters.
 
     Raises:
         DecoratorError: An option names a parameter that the function does not have.
     """
     name = function_name(function)
-    binding = Binding(function, bound_first=bound_first)
     binding.require(options.ignore, "ignore", name)
     call_id_of = _call_id_reader(binding, options.call_id, name)
-    return Tracer(_make_open(spec, binding, call_id_of, options), _make_close(options.capture_output), options)
+    return Tracer(
+        open=_make_open(spec, call_id_of, options),
+        close=_make_close(options.capture_output),
+        binds=options.capture_input or call_id_of is not None,
+        options=options,
+    )
 
 
-def _make_open(spec: Spec, binding: Binding, call_id_of: CallIdOf | None, options: Options) -> Open:
-    bind, captures, ignored = binding.bind, options.capture_input, tuple(options.ignore)
+def _make_open(spec: Spec, call_id_of: CallIdOf | None, options: Options) -> Open:
+    captures, ignored = options.capture_input, tuple(options.ignore)
     is_workflow, is_agent = spec.kind is SpanKind.WORKFLOW, spec.kind is SpanKind.AGENT
     is_simple = captures and not ignored and not is_workflow
 
-    def open_span(
-        recorder: Recorder, parent: ActiveSpan | NoopSpan | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> ActiveSpan | None:
+    def open_span(recorder: Recorder, parent: Parent, arguments: Arguments | None) -> ActiveSpan | None:
         try:
-            if is_simple and type(parent) is ActiveSpan:  # the usual case, with `snapshot` and `begin` written out
-                arguments = bind(*args, **kwargs) if kwargs else bind(*args)  # an empty ** costs a dict
+            # The usual case, with `snapshot` and `begin` written out.
+            if is_simple and type(parent) is ActiveSpan and arguments is not None:
                 limit = recorder.payload_limit
                 if room_left(arguments, limit) >= 0:
                     raw_input = encode(arguments)
                     if len(raw_input) <= limit:
-                        trace = parent.trace
                         return ActiveSpan(
                             spec,
                             parent,
-                            trace,
+                            parent.trace,
                             recorder.now(),
-                            recorder.random_62(),
+                            next(recorder.unique_62),
                             raw_input,
                             recorder.generation,
-                            next(trace.agents) if is_agent else None,
+                            next(parent.trace.agents) if is_agent else None,
                         )
-        except Exception:  # noqa: S110 - wrong arguments, or ones that are hard to capture: the long way deals with them
+        except Exception:  # noqa: S110 - arguments that are hard to capture: the long way deals with them
             pass
+        return None if parent is SUPPRESSED else open_with_care(recorder, parent, arguments)
+
+    def open_with_care(recorder: Recorder, parent: Parent, arguments: Arguments | None) -> ActiveSpan | None:
         try:
-            return begin_call(recorder, parent, args, kwargs)
+            if arguments is None:
+                return begin(recorder, spec, parent)
+            opens_trace = is_workflow or not isinstance(parent, ActiveSpan)
+            call_id = _read_call_id(call_id_of, arguments) if call_id_of is not None and opens_trace else None
+            shown = _without(ignored, arguments) if ignored else arguments
+            raw_input = snapshot(shown, recorder.payload_limit) if captures else None
+            return begin(recorder, spec, parent, raw_input, call_id)
         except Exception as error:
             guard.contain("begin", error)
             return None
 
-    def begin_call(
-        recorder: Recorder, parent: ActiveSpan | NoopSpan | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> ActiveSpan:
-        if not captures and call_id_of is None:
-            return begin(recorder, spec, parent)
-        try:
-            arguments = bind(*args, **kwargs)
-        except TypeError:  # wrong arguments: the function itself is about to say so
-            arguments = {} if ignored else {"args": args, "kwargs": kwargs}
-        opens_trace = is_workflow or not isinstance(parent, ActiveSpan)
-        call_id = _read_call_id(call_id_of, arguments) if call_id_of is not None and opens_trace else None
-        for name in ignored:
-            arguments.pop(name, None)
-        return begin(recorder, spec, parent, snapshot(arguments, recorder.payload_limit) if captures else None, call_id)
-
     return open_span
+
+
+def _without(ignored: tuple[str, ...], arguments: Arguments) -> Arguments:
+    """The arguments less what is to be ignored; nothing of those that could not be bound, whose names nobody knows."""
+    if arguments.keys() == {"args", "kwargs"}:
+        return {}
+    return {name: value for name, value in arguments.items() if name not in ignored}
 
 
 def _make_close(captures: bool) -> Close:
@@ -148,7 +154,7 @@ def _make_close(captures: bool) -> Close:
     return close_span
 
 
-def _read_call_id(call_id_of: CallIdOf, arguments: Mapping[str, Any]) -> str | None:
+def _read_call_id(call_id_of: CallIdOf, arguments: Arguments) -> str | None:
     try:
         return text_id(call_id_of(arguments))
     except Exception as error:

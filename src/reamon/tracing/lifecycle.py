@@ -40,7 +40,7 @@ def begin(
         parent,
         parent.trace,
         recorder.now() if start is None else start,
-        recorder.random_62(),
+        next(recorder.unique_62),
         raw_input,
         recorder.generation,
         next(parent.trace.agents) if spec.kind is _AGENT else None,
@@ -58,7 +58,7 @@ def _open_trace(
     if start is None:
         start = recorder.now()
     offset = recorder.clock.offset
-    random = recorder.random_62()
+    random = next(recorder.unique_62)
     inherited = outer.trace if isinstance(outer, ActiveSpan) else None
     trace = Trace(
         offset,

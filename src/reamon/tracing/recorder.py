@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from reamon.model.ids import RANDOM_BITS
@@ -46,7 +46,7 @@ class Recorder:
         "process_id",
         "project",
         "queue",
-        "random_62",
+        "unique_62",
     )
 
     def __init__(
@@ -61,7 +61,7 @@ class Recorder:
         self.queue = queue
         self.clock = clock or Clock()
         self.now = self.clock.monotonic_ns
-        self.random_62 = random_62 or unique_bits()
+        self.unique_62 = unique_bits() if random_62 is None else iter(random_62, None)
         self.payload_limit = payload_limit
         self.project = project
         self.process_id = current_id()
@@ -69,19 +69,19 @@ class Recorder:
 
     def after_fork(self) -> None:
         """Become the recorder of a forked child: spans that the parent started are the parent's to finish."""
-        self.random_62 = unique_bits()
+        self.unique_62 = unique_bits()
         self.process_id = current_id()
         self.generation = next_generation()
 
 
-def unique_bits() -> Callable[[], int]:
+def unique_bits() -> Iterator[int]:
     """A source of 62 bits for ids: a count from a random start.
 
     Two processes would have to start within each other's count, and in the same quarter of a microsecond, to make the
     same id twice; a count takes a third of the time of random bits. The start comes from the operating system, so that
     `random.seed(7)` in the application repeats nothing.
     """
-    return itertools.count(int.from_bytes(os.urandom(8)) >> 65 - RANDOM_BITS).__next__
+    return itertools.count(int.from_bytes(os.urandom(8)) >> 65 - RANDOM_BITS)
 
 
 _generation = 0
