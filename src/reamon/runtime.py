@@ -315,7 +315,7 @@ def _hook_into_process(settings: "MonitoringSettings") -> None:
     if not _hooked:
         _hooked = True
         atexit.register(_at_exit)
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
     _finish_with_multiprocessing()
     is_main = threading.current_thread() is threading.main_thread()
     if settings.handle_sigterm and is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -346,6 +346,18 @@ def _on_sigterm(number: int, _frame: FrameType | None) -> None:
     _at_exit()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    _forking.go_on = None if _runtime is None else _runtime.pipeline.hold_still()
+
+
+def _after_fork_in_parent() -> None:
+    if _forking.go_on is not None:
+        _forking.go_on()
 
 
 def _after_fork() -> None:

@@ -106,11 +106,11 @@ for thread in threads:
     thread.start()
 
 def child():
-    for _ in range(20):
+    for _ in range(5):
         work("child")
     sys.exit(0)
 
-for _ in range(10):
+for _ in range(40):
     wait(fork(child))
 stop.set()
 for thread in threads:
@@ -182,7 +182,7 @@ class Async:
 reamon.configure(exporters=["sqlite", Async()])
 work("before")
 assert reamon.flush()
-wait(fork(lambda: (work("child"), sys.exit(0))))
+wait(fork(lambda: (work("child"), reamon.flush(), sys.exit(0))))
 work("after")
 assert reamon.flush()
 """

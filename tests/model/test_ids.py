@@ -51,6 +51,12 @@ def test_a_row_id_is_the_same_whether_the_start_is_at_hand_or_read_off_the_id(st
     assert row_id_at(start_ns, span_id) == row_id(span_id)
 
 
+@given(st.integers(-(10**20), 10**40), randoms)
+def test_the_row_id_is_the_same_whether_read_off_the_id_or_made_from_the_start(start_ns: int, random_62: int) -> None:
+    span_id = uuid7(start_ns, random_62)
+    assert row_id_at(start_ns, span_id) == row_id(span_id)
+
+
 def test_row_ids_of_one_moment_differ_by_their_randomness() -> None:
     moment = 1_700_000_000_000_000_000
     assert len({row_id(uuid7(moment, bits)) for bits in range(1024)}) == 1024

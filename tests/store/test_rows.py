@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 
-from reamon.model import CostData, Decision, Payload, Span, SpanEvent, SpanKind, SpanStatus, Usage
+from reamon.model import CostData, Decision, Payload, Span, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus, Usage
 from reamon.model.times import iso
 from reamon.store import rows
 from reamon.testing import make_span
@@ -81,6 +82,59 @@ def test_nothing_is_lost_where_a_table_has_no_column(any_span: Span) -> None:
     assert msgspec.convert(kept.get("decision"), Decision | None) == span.decision
     for name, payload in (("state_before", span.state_before), ("state_after", span.state_after)):
         assert kept.get(name) == (payload.value if payload else None)
+
+
+PLAIN = make_span(parent=make_span(), input={"n": 1}, output={"ok": True}, agent_id="agent", process_id="p")
+
+HELD_BY_A_PLAIN_ROW = {
+    "span_id", "trace_id", "parent_id", "kind", "name", "status", "start_ns", "end_ns", "input", "output",
+}  # fmt: skip
+NOT_IN_OPERATIONS = {
+    "ancestors", "process_id", "call_id", "project", "tags", "agent_type", "agent_id", "execution_order",
+}  # fmt: skip
+"""What is known of the trace or of an agent, and has no column in `operations`, plain or not."""
+
+UNUSUAL: dict[str, Any] = {
+    "parent_id": None,
+    "end_ns": None,
+    "version": "2",
+    "metadata": Payload(b"{}"),
+    "first_token_ns": 0,
+    "attributes": {"a": 1},
+    "outcome": "booked",
+    "state_before": Payload(b"{}"),
+    "state_after": Payload(b"{}"),
+    "decision": Decision(),
+    "usage": (Usage(),),
+    "costs": (CostData(cost_type="llm", amount=None),),
+    "events": (SpanEvent("retry", 0),),
+    "error": SpanError("ValueError", ""),
+    "status_reason": "slow",
+    "links": (SpanLink("a", "b"),),
+    "queue_wait_ns": 0,
+}
+"""A value of each field that a plain row cannot hold."""
+
+
+def test_every_field_of_a_span_is_held_by_a_plain_row_or_makes_it_not_plain() -> None:
+    assert set(Span.__struct_fields__) - HELD_BY_A_PLAIN_ROW - NOT_IN_OPERATIONS <= set(UNUSUAL)
+
+
+@pytest.mark.parametrize("field", UNUSUAL)
+def test_what_a_plain_row_cannot_hold_makes_a_span_not_plain(field: str) -> None:
+    assert rows.is_plain(PLAIN)
+    assert not rows.is_plain(PLAIN.replace(**{field: UNUSUAL[field]}))
+
+
+@given(spans())
+def test_a_plain_row_says_what_the_full_one_does(any_span: Span) -> None:
+    plain = PLAIN.replace(**{name: getattr(any_span, name) for name in HELD_BY_A_PLAIN_ROW | NOT_IN_OPERATIONS})
+    if rows.is_plain(plain):
+        full = operation(plain)
+        assert named(rows.PLAIN_COLUMNS, rows.plain_operation_row(plain)) == {
+            name: full.pop(name) for name in rows.PLAIN_COLUMNS
+        }
+        assert set(full.values()) == {None}
 
 
 def test_a_minimal_span_has_no_extra() -> None:

@@ -1,7 +1,7 @@
 """The writer: each span once, in any order, with exact sums; and all of a batch or nothing."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 
 from reamon.errors import Rejected
 from reamon.model import CostData, Span, SpanKind, SpanStatus
-from reamon.model.ids import row_id
-from reamon.store.rows import KEY_PROBES
+from reamon.model.ids import row_id, row_id_at, uuid7
+from reamon.store.places import Places
 from reamon.store.sqlite import connect
 from reamon.store.writer import INTERRUPTED_REASON, SpanWriter
 from reamon.testing import make_span
 
 TABLES = ("workflow_traces", "agent_executions", "operations", "cost_details")
+KEYS = {"workflow_traces": "trace_id", "agent_executions": "span_id", "operations": "span_id"}
+CROWD = 5000
+"""More spans than a moment has row ids (1024)."""
 
 
 @pytest.fixture
@@ -68,10 +71,15 @@ def a_turn() -> list[Span]:
 
 def same_number(count: int, kind: SpanKind | str = SpanKind.TOOL) -> list[Span]:
     """Spans of different ids that all give the same row id."""
-    first = make_span("first", kind, span_id="018bcfe5-6800-7800-8000-000000000001")
-    twins = [make_span("twin", kind, span_id=f"018bcfe5-6800-7800-8000-{n:09x}001") for n in range(1, count)]
-    assert {row_id(span.span_id) for span in (first, *twins)} == {row_id(first.span_id)}
-    return [first, *twins]
+    twins = same_start(kind, (number << 12 | 1 for number in range(count)))
+    assert {row_id(span.span_id) for span in twins} == {row_id(twins[0].span_id)}
+    return twins
+
+
+def same_start(kind: SpanKind | str, randoms: Iterable[int]) -> list[Span]:
+    """Spans that were all given one whole second as their start, with ids made of these random bits."""
+    start_ns = 1_700_000_000_000_000_000
+    return [make_span("twin", kind, start_ns=start_ns, span_id=uuid7(start_ns, bits)) for bits in randoms]
 
 
 # Where a span goes
@@ -164,14 +172,69 @@ def test_an_agent_that_shares_its_row_id_still_gets_its_cost(
     assert rows(connection, "SELECT cost FROM agent_executions") == ["0.500000000000"] * 2
 
 
-def test_when_all_places_near_a_row_id_are_taken_the_span_is_refused_and_the_others_kept(
+@pytest.mark.parametrize("batch_size", [CROWD, CROWD // 3])
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [("tool", "operations"), ("agent", "agent_executions"), ("workflow", "workflow_traces")],
+)
+def test_a_crowd_of_one_start_is_kept_and_a_replay_of_it_changes_nothing(
+    connection: sqlite3.Connection, writer: SpanWriter, kind: str, table: str, batch_size: int
+) -> None:
+    parent = None if kind == "workflow" else make_span("turn", "workflow")
+    crowd = [span.replace(parent_id=parent and parent.span_id) for span in same_start(kind, range(CROWD))]
+    batches = [crowd[begin : begin + batch_size] for begin in range(0, CROWD, batch_size)]
+    for batch in batches:
+        writer.write(batch)
+    before = contents(connection)
+    assert rows(connection, f"SELECT COUNT(*), COUNT(DISTINCT {KEYS[table]}) FROM {table}") == [(CROWD, CROWD)]
+    for batch in batches:
+        writer.write(batch)
+    assert contents(connection) == before
+
+
+def test_everybody_in_a_crowd_starts_finishes_and_gets_its_late_cost(
     connection: sqlite3.Connection, writer: SpanWriter
 ) -> None:
-    twins = same_number(KEY_PROBES + 2)
-    with pytest.raises(Rejected, match="already near this row id") as caught:
-        writer.write(twins)
-    assert caught.value.span_ids == (twins[-1].span_id,)
-    assert counts(connection)["operations"] == KEY_PROBES + 1
+    crowd = [span.replace(agent_id=span.span_id) for span in same_start("agent", range(CROWD))]
+    writer.write_started([started(span) for span in crowd])
+    assert rows(connection, "SELECT DISTINCT status, COUNT(*) FROM workflow_traces") == [("running", CROWD)]
+    writer.write(crowd)
+    assert rows(connection, "SELECT DISTINCT status, COUNT(*) FROM workflow_traces") == [("completed", CROWD)]
+
+    writer.write([make_span("chat", "llm", parent=one, agent_id=one.span_id, costs=(cost("0.5"),)) for one in crowd])
+    for query in (
+        "SELECT cost, COUNT(*) FROM agent_executions GROUP BY 1",
+        "SELECT total_cost, COUNT(*) FROM workflow_traces GROUP BY 1",
+    ):
+        assert rows(connection, query) == [("0.500000000000", CROWD)]
+
+
+def test_the_keys_of_a_crowd_stay_within_a_second_of_its_start(
+    connection: sqlite3.Connection, writer: SpanWriter
+) -> None:
+    crowd = same_start("tool", range(CROWD))
+    second = 1_000_000_000
+    before, after = (make_span(start_ns=crowd[0].start_ns + distance) for distance in (-2 * second, 2 * second))
+    writer.write([after, *crowd, before])
+    found = rows(connection, "SELECT span_id FROM operations ORDER BY id")
+    assert (found[0], found[-1]) == (before.span_id, after.span_id)
+
+
+def test_a_span_whose_every_place_is_taken_is_refused_and_the_others_kept(
+    connection: sqlite3.Connection, writer: SpanWriter
+) -> None:
+    homeless = make_span("homeless", "tool", parent=make_span())
+    near, near_end, far, far_end = Places.of(row_id_at(homeless.start_ns, homeless.span_id), homeless.span_id)
+    taken = [(place,) for place in (*range(near, near_end + 1), *range(far, far_end + 1))]
+    connection.executemany(
+        "INSERT INTO operations (id, span_id, trace_id, kind, name, start_time, status)"
+        " VALUES (?, 'somebody', 'somewhere', 'tool', 'work', '2026-01-01T00:00:00.000000Z', 'ok')",
+        taken,
+    )
+    with pytest.raises(Rejected, match="taken by another span") as caught:
+        writer.write([homeless, make_span("elsewhere", "tool")])
+    assert caught.value.span_ids == (homeless.span_id,)
+    assert counts(connection)["operations"] == len(taken) + 1
 
 
 # Starts and finishes

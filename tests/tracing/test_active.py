@@ -424,7 +424,6 @@ def test_hostile_values_are_recorded_as_well_as_they_can_be(value: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["provider", "model", "unit", "price_source", "price_version", "effective_date"])
-@pytest.mark.xfail(strict=True, reason="record_cost() keeps these as they are; a store then refuses the whole span")
 def test_whatever_a_cost_is_labelled_with_becomes_text(field: str) -> None:
     with (recording := recorded(strict=False)) as span:
         span.record_cost(1, cost_type="llm", **{field: Agents.SCHEDULER})
@@ -435,7 +434,6 @@ def test_whatever_a_cost_is_labelled_with_becomes_text(field: str) -> None:
 # -- after the end ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a span that has ended still takes in, until the worker has seen it")
 def test_what_comes_after_the_end_is_too_late_and_ignored(captured: Captured) -> None:
     span = reamon.start_span("step", "over")
     span.set_attribute("in time", 1)

@@ -81,7 +81,6 @@ def test_an_end_before_the_start_is_the_start() -> None:
 
 
 @pytest.mark.parametrize("end", ["now", math.nan, math.inf, True, Hostile()])
-@pytest.mark.xfail(strict=True, reason="a span whose end is given wrongly never ends")
 def test_an_end_that_is_no_moment_is_counted_and_the_span_ends_now(end: Any) -> None:
     clock, before = FakeClock(), guard.errors
     with capture_spans(clock=clock, strict=False) as captured:
@@ -194,7 +193,6 @@ def test_times_that_are_none_are_counted_and_nothing_is_begun(captured: Captured
 
 
 @pytest.mark.parametrize("moment", [10**40, -(10**40), 1e200])
-@pytest.mark.xfail(strict=True, reason="times that no calendar has reach the exporters, which refuse the whole span")
 def test_times_that_no_calendar_has_are_counted_and_nothing_is_begun(captured: Captured, moment: Any) -> None:
     before = guard.errors
     with guard.relaxed():

@@ -225,6 +225,18 @@ async def test_a_coroutine_that_is_closed_before_its_end_is_cancelled(captured: 
     assert reamon.current_trace_id() == ""
 
 
+async def test_a_status_of_ones_own_stands_when_the_coroutine_is_closed(captured: Captured) -> None:
+    @reamon.trace_agent
+    async def answer() -> None:
+        reamon.current_span().set_status("degraded", "slow")
+        await asyncio.sleep(3600)
+
+    pending: Any = answer()
+    pending.send(None)
+    pending.close()
+    assert captured.one("answer").status == "degraded"
+
+
 async def test_a_coroutine_that_is_closed_in_another_context_changes_nothing_there(captured: Captured) -> None:
     pending: Any = async_work()
     contextvars.copy_context().run(pending.send, None)
@@ -256,7 +268,6 @@ def test_a_context_takes_along_what_another_process_needs(captured: Captured) ->
     assert "reamon.late" not in span.attributes
 
 
-@pytest.mark.xfail(strict=True, reason="a revived span knows what is below it, and not what is above")
 def test_a_context_may_be_handed_on_to_a_third_process(captured: Captured) -> None:
     with reamon.trace_workflow("turn"), reamon.trace_agent("agent") as agent:
         assert isinstance(agent, ActiveSpan)

@@ -238,6 +238,16 @@ def test_blocks_of_one_scope_that_are_closed_elsewhere_all_end(captured: Capture
     assert len(captured.named("block")) == 3
 
 
+def test_a_block_inside_that_was_never_left_does_not_confuse_a_shared_scope(captured: Captured) -> None:
+    scope = reamon.trace_step("shared")
+    with scope as outer:
+        with scope:
+            reamon.trace_tool("never left").__enter__()
+        assert reamon.current_span() is outer
+    assert [span.name for span in captured.spans] == ["shared", "shared"]
+    assert captured.spans[0].parent_id == captured.spans[1].span_id
+
+
 # -- the trace -------------------------------------------------------------------------------------------------------
 
 

@@ -55,6 +55,10 @@ class Lane:
         batch_size: Spans in one batch, at most.
         backoff: When to try again.
         context: The context of the lane's thread; spans of the exporter's own doings are suppressed in it.
+
+    Attributes:
+        at_work: Held by the thread while it calls the exporter.
+        exported: Spans that were acknowledged.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Lane:
         self._last_error: str | None = None
         self._busy_ns = 0
         self.exported = 0
+        self.at_work = threading.RLock()
 
     # -- called by the worker ----------------------------------------------------------------------------------------
 
@@ -204,8 +209,10 @@ class Lane:
             if pause is None or pause > 0:
                 self._wake.wait(pause)
             else:
-                self._attempt()
-        self._shut_down(self._stop_at)
+                with self.at_work:
+                    self._attempt()
+        with self.at_work:
+            self._shut_down(self._stop_at)
 
     def _pause(self) -> float | None:
         """Seconds until the next attempt; None if there is nothing to do."""

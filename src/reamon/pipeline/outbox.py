@@ -55,13 +55,16 @@ class Outbox:
     Args:
         path: The file; the life signs of its processes lie beside it.
         max_bytes: What the batches may take on disk; beyond, the oldest are dropped, whoever owns them.
+
+    Attributes:
+        at_work: Held by whoever uses the file.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.path = path.absolute()
         self._max_bytes = max_bytes
         self._processes = ProcessDirectory(self.path.with_name(path.name + "-processes"))
-        self._lock = threading.RLock()
+        self.at_work = threading.RLock()
         self._connection: sqlite3.Connection | None = None
 
     def write(self, destination: str, spans: Sequence[Span]) -> tuple[int, bool]:
@@ -75,7 +78,7 @@ class Outbox:
             OSError: Its directory cannot be made.
         """
         body = _encode(spans)
-        with self._lock:
+        with self.at_work:
             self._processes.enter(current_id())
             with self._open() as connection:
                 made_room = self._make_room(connection, len(body))
@@ -92,7 +95,7 @@ class Outbox:
             sqlite3.Error: The file cannot be read.
             OSError: Its directory cannot be written.
         """
-        with self._lock:
+        with self.at_work:
             if not self.path.exists():
                 return 0
             rows = self._query("SELECT DISTINCT owner FROM batches WHERE destination = ?", destination)
@@ -132,7 +135,7 @@ class Outbox:
 
         They stay until `remove`. A batch that cannot be read (a newer reamon wrote it) comes alone: its id, no spans.
         """
-        with self._lock:
+        with self.at_work:
             if not self._exists:
                 return None
             rows = self._open().execute(
@@ -155,7 +158,7 @@ class Outbox:
     def remove(self, ids: Sequence[int]) -> int:
         """Forget batches. Returns how many spans that were; fewer than expected if some had to make room meanwhile."""
         marks = ", ".join("?" * len(ids))
-        with self._lock, self._open() as connection:
+        with self.at_work, self._open() as connection:
             spans = connection.execute(f"SELECT coalesce(sum(spans), 0) FROM batches WHERE id IN ({marks})", ids)
             (removed,) = spans.fetchone()
             connection.execute(f"DELETE FROM batches WHERE id IN ({marks})", ids)
@@ -163,7 +166,7 @@ class Outbox:
 
     def close(self) -> None:
         """Close the file. What this process still owns is free for the next one."""
-        with self._lock:
+        with self.at_work:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -171,7 +174,7 @@ class Outbox:
 
     def after_fork(self) -> None:
         """Let go of the parent's connection and its life sign."""
-        self._lock = threading.RLock()
+        self.at_work = threading.RLock()
         if self._connection is not None:
             abandon(self._connection)
             self._connection = None
@@ -182,7 +185,7 @@ class Outbox:
         return self._connection is not None or self.path.exists()
 
     def _number(self, query: str, destination: str, *more: Any) -> int:
-        with self._lock:
+        with self.at_work:
             return int(self._query(query, destination, current_id(), *more)[0][0] or 0) if self._exists else 0
 
     def _query(self, query: str, *parameters: Any) -> list[Any]:

@@ -21,6 +21,7 @@ from reamon.pipeline.worker import Worker
 from reamon.protocols import Exporter
 
 _FLUSH_SHARE = 0.8  # of a shutdown's time; the rest is for putting on disk what could not be delivered
+_FORK_PATIENCE = 0.5  # seconds
 _LONGEST = 1e8  # seconds: what the operating system waits for at most, rounded down
 
 
@@ -80,7 +81,7 @@ class Pipeline:
                     destination_of(exporter),
                     outbox,
                     limits.max_lane_bytes,
-                    write_ahead=not getattr(exporter, "local", False),
+                    write_ahead=not _is_local(exporter),
                 ),
                 batch_size=limits.batch_size,
                 backoff=Backoff(cap=limits.retry_cap),
@@ -131,6 +132,24 @@ class Pipeline:
         self._outbox.close()
         return all(safe) and not self._worker.waiting
 
+    def hold_still(self) -> Callable[[], None]:
+        """Wait, for a moment at most, until none of our threads is inside of a library that a fork could catch there.
+
+        SQLite has locks that are shared by all of a process: held by another thread at the moment of a fork, they would
+        stay locked in the child for ever. Lanes of exporters that are not local are left alone, since they may hang.
+
+        Returns:
+            What lets our threads go on.
+        """
+        places = [lane.at_work for lane in self._lanes if _is_local(lane.exporter)] + [self._outbox.at_work]
+        held = [place for place in places if place.acquire(timeout=_FORK_PATIENCE)]
+
+        def go_on() -> None:
+            for place in held:
+                place.release()
+
+        return go_on
+
     def after_fork(self) -> None:
         """Begin anew in a forked child."""
         self._outbox.after_fork()
@@ -168,3 +187,7 @@ class Pipeline:
 def destination_of(exporter: Exporter) -> str:
     """Who an exporter sends to: its name, unless it says more."""
     return getattr(exporter, "destination", exporter.name)
+
+
+def _is_local(exporter: Exporter) -> bool:
+    return getattr(exporter, "local", False)

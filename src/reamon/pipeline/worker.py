@@ -16,6 +16,7 @@ from reamon.pipeline.queue import SpanQueue
 from reamon.pipeline.stages import Stages
 
 _CHUNK: Final = 64
+_HAND_OVER: Final = 1_024
 _GATHER: Final = 1_024
 _SPAN_BYTES: Final = 700  # what a Span with its strings takes, payloads aside
 
@@ -167,46 +168,48 @@ class Worker:
             log("reamon.pipeline", logging.WARNING, "queue_full", capacity=self.queue.capacity, then=then)
 
     def _drain(self) -> None:
-        """Hand all that waits to the lanes, in small pieces: between two of them, other threads get the interpreter."""
+        """Hand all that waits to the lanes, and begun workflows before finished spans.
+
+        Spans are made in small pieces, between which other threads get the interpreter; the lanes get them in large
+        ones, since what a transaction costs does not depend much on how many spans it holds.
+        """
         self._on_drain()
         queue = self.queue
         left = len(queue)
         while left > 0:
-            begun = time.thread_time_ns()
-            items = [queue.popleft() for _ in range(min(left, _CHUNK))]
-            left -= len(items)
-            self._hand_over(items)
-            self._busy_ns += time.thread_time_ns() - begun
-            time.sleep(0)
+            begun: list[Span] = []
+            finished: list[Span] = []
+            for _ in range(0, min(left, _HAND_OVER), _CHUNK):
+                since = time.thread_time_ns()
+                self._take([queue.popleft() for _ in range(min(left, _CHUNK))], begun, finished)
+                self._busy_ns += time.thread_time_ns() - since
+                left = max(left - _CHUNK, 0)
+                time.sleep(0)
+            self._hand_over(begun, finished)
 
-    def _hand_over(self, items: list[Any]) -> None:
-        finished: list[Span] = []
-        begun: list[Span] = []
+    def _take(self, items: list[Any], begun: list[Span], finished: list[Span]) -> None:
         for item in items:
             try:
                 span = self._build(item)
                 if span is None:
                     continue
                 if span.end_ns is None:
-                    self._begin_one(span, begun)
-                    continue
-                self._taken += 1
-                edited = self._stages.finish(span)
+                    edited, taken = self._stages.begin(span), begun
+                else:
+                    self._taken += 1
+                    edited, taken = self._stages.finish(span), finished
                 if edited is not None:
-                    finished.append(edited)
+                    taken.append(edited)
             except Exception as error:
                 guard.contain("worker", error)
+
+    def _hand_over(self, begun: list[Span], finished: list[Span]) -> None:
         weight = sum(map(_weight, finished))
         for lane in self._lanes:
             if begun:
                 lane.put_started(begun)
             if finished:
                 lane.put(finished, weight)
-
-    def _begin_one(self, span: Span, begun: list[Span]) -> None:
-        edited = self._stages.begin(span)
-        if edited is not None:
-            begun.append(edited)
 
 
 def _weight(span: Span) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Container, Sequence
 from itertools import chain
 from typing import Final
 
-from reamon.store.rows import KEY_PROBES, Row
+from reamon.store.places import HELD_HERE, Places
+from reamon.store.rows import Row
 
 _ROWS_PER_STATEMENT: Final = (24, 4, 1)
 """Few sizes, so that SQLite compiles few statements; 24 rows of our widest table stay below the 999 parameters that old
@@ -43,7 +44,7 @@ class Insert:
 class KeyedInsert(Insert):
     """An INSERT of rows whose first column is the integer key `id`, and whose true key is a text.
 
-    Two texts may give the same integer, though seldom; then the later row gets the next one that is free.
+    Two texts may give the same integer, though seldom; then the later row gets the first one of its `Places` that is free.
 
     Args:
         table: The table.
@@ -56,7 +57,7 @@ class KeyedInsert(Insert):
         same = f"{table}.{key} = excluded.{key}"
         condition = None if replace is None else f"{same} AND {table}.{replace}"
         super().__init__(table, columns, "(id)", replace=condition)
-        self._find = f"SELECT id, {key} FROM {table} WHERE id BETWEEN ? AND ?"
+        self._find = f"SELECT id, {key} FROM {table} WHERE {HELD_HERE}"
         self._remove = f"DELETE FROM {table} WHERE id = ? AND {replace or 'FALSE'}"
         _, self._insert_one = self._statements[-1]
 
@@ -70,20 +71,20 @@ class KeyedInsert(Insert):
 
     def _settle(self, connection: sqlite3.Connection, row: Row) -> None:
         """See that a row is in the table that may not have got there at the first attempt."""
-        first, key = int(row[0]), row[1]
-        held = dict(connection.execute(self._find, (first, first + KEY_PROBES)).fetchall())
+        key = str(row[1])
+        places = Places.of(int(row[0]), key)
+        held = dict(connection.execute(self._find, places).fetchall())
         place = next((number for number, owner in held.items() if owner == key), None)
         if place is None:
-            place = self._free_place(first, held)
-        else:
-            removed = connection.execute(self._remove, (place,)).rowcount
-            if not removed:
-                return
+            place = _free_place(places, held)
+        elif not connection.execute(self._remove, (place,)).rowcount:
+            return
         connection.execute(self._insert_one, (place, *row[1:]))
 
-    @staticmethod
-    def _free_place(first: int, held: Container[int]) -> int:
-        for number in range(first, first + KEY_PROBES + 1):
-            if number not in held:
-                return number
-        raise ValueError(f"too many spans are already near this row id ({first})")
+
+def _free_place(places: Places, held: Container[int]) -> int:
+    near, near_end, far, far_end = places
+    for number in chain(range(near, near_end + 1), range(far, far_end + 1)):
+        if number not in held:
+            return number
+    raise ValueError(f"every number near this row id ({near}), and near {far}, is taken by another span")

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Table, and_, or_, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,7 +18,7 @@ from reamon.model.ids import row_id
 from reamon.store.engine import check_schema, location, open_engine
 from reamon.store.fact_queries import read_facts
 from reamon.store.facts import Facts
-from reamon.store.tables import KEY_PROBES
+from reamon.store.places import Places
 from reamon.store.views import (
     AGENTS,
     COSTS,
@@ -174,30 +174,36 @@ def _conditions(which: TraceFilter) -> list[ColumnElement[bool]]:
 def _has_id(trace_id: str) -> ColumnElement[bool] | None:
     """The condition that finds a trace by its key (`store.tables`), or None where no trace can have that id."""
     try:
-        key = row_id(trace_id)
+        near, near_end, far, far_end = Places.of(row_id(trace_id), trace_id)
     except ValueError:
         return None
-    return and_(TRACES.c.id.between(key, key + KEY_PROBES), TRACES.c.trace_id == trace_id)
+    is_held_here = or_(TRACES.c.id.between(near, near_end), TRACES.c.id.between(far, far_end))
+    return and_(is_held_here, TRACES.c.trace_id == trace_id)
 
 
 async def _assembled(connection: AsyncConnection, are_meant: ColumnElement[bool]) -> list[WorkflowTrace]:
     """The whole traces that meet the condition, in order of their start."""
     ids = select(TRACES.c.trace_id).where(are_meant)
-    agent_rows = await connection.execute(select(AGENTS).where(AGENTS.c.trace_id.in_(ids)).order_by(AGENTS.c.id))
+    agent_rows = await connection.execute(select(AGENTS).where(AGENTS.c.trace_id.in_(ids)).order_by(*_by_start(AGENTS)))
     agents = _by_trace((row["trace_id"], agent_execution(row)) for row in agent_rows.mappings())
     operation_rows = await connection.execute(
-        select(OPERATIONS).where(OPERATIONS.c.trace_id.in_(ids)).order_by(OPERATIONS.c.id)
+        select(OPERATIONS).where(OPERATIONS.c.trace_id.in_(ids)).order_by(*_by_start(OPERATIONS))
     )
     operations = _by_trace((row["trace_id"], operation(row)) for row in operation_rows.mappings())
     cost_rows = await connection.execute(
         select(COSTS).where(COSTS.c.trace_id.in_(ids)).order_by(COSTS.c.timestamp, COSTS.c.span_id, COSTS.c.item)
     )
     costs = _by_trace((row["trace_id"], cost_data(row)) for row in cost_rows.mappings())
-    roots = await connection.execute(select(TRACES).where(are_meant).order_by(TRACES.c.id))
+    roots = await connection.execute(select(TRACES).where(are_meant).order_by(*_by_start(TRACES)))
     return [
         workflow_trace(row, agents[row["trace_id"]], operations[row["trace_id"]], costs[row["trace_id"]])
         for row in roots.mappings()
     ]
+
+
+def _by_start(table: Table) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """In order of start, exactly; the key alone follows it to the second only, where many spans were given one start."""
+    return table.c.start_time, table.c.id
 
 
 def _by_trace(parts: Iterable[tuple[str, Part]]) -> defaultdict[str, list[Part]]:

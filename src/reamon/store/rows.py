@@ -23,9 +23,6 @@ it takes for None, which it offers to every registered adapter first. Two thirds
 MONEY: Final = Context(prec=60)
 """The context in which money is added up: wide enough that no sum is rounded."""
 
-KEY_PROBES: Final = 64
-"""How far from `row_id(span_id)` a span's row may lie, where others have the numbers before it."""
-
 OPERATION_COLUMNS: Final = (
     "id", "span_id", "trace_id", "parent_id", "kind", "name", "provider", "model", "start_time", "end_time",
     "duration_ms", "queue_wait_ms", "first_token_ms", "status", "status_reason", "input_tokens", "output_tokens",

@@ -4,8 +4,10 @@ They live in a MetaData of their own, so that a host's SQLModel tables and ours 
 arrive before their root, and twice.
 
 Every span's row has an integer key `id` that is made from its span id (`reamon.model.ids.row_id`) and grows with time.
-In the rare case that another span has that number, the row has one of the next few (`KEY_PROBES`); so a span is found
-without an index on its text id by `id BETWEEN row_id(span_id) AND row_id(span_id) + KEY_PROBES AND span_id = ...`.
+In the rare case that another span has that number, the row has one of the next few; where those are taken too, because
+thousands of spans were given one start, it has a number scattered over the same second (`reamon.store.places.Places`).
+So a span is found without an index on its text id, by `(id BETWEEN ? AND ? OR id BETWEEN ? AND ?) AND span_id = ?`, and
+the order of `id` is that of the starts to the second at worst.
 
 Payloads and other large columns come last in a row: SQLite then reads the small ones without following overflow pages.
 """
@@ -18,11 +20,9 @@ from sqlalchemy import Index, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from reamon.store.rows import KEY_PROBES
 from reamon.store.types import Json, Money, Quantity, RowId, UtcDateTime
 
 __all__ = [
-    "KEY_PROBES",
     "AgentExecutionRow",
     "CostDetailRow",
     "OperationRow",

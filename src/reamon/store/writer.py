@@ -16,10 +16,10 @@ from reamon.model import Span, SpanKind
 from reamon.model.ids import row_id
 from reamon.store.inserts import Insert, KeyedInsert
 from reamon.store.mending import mended
+from reamon.store.places import HELD_HERE, Places
 from reamon.store.rows import (
     AGENT_COLUMNS,
     COST_COLUMNS,
-    KEY_PROBES,
     OPERATION_COLUMNS,
     PLAIN_COLUMNS,
     WORKFLOW_COLUMNS,
@@ -54,10 +54,8 @@ _starts = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id")
 _finishes = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id", replace=_UNFINISHED)
 _details = Insert("cost_details", COST_COLUMNS, "(span_id, cost_type, price_version, item)", replace="TRUE")
 
-_UPDATE_AGENT: Final = "UPDATE agent_executions SET cost = ? WHERE id BETWEEN ? AND ? AND span_id = ?"
-_UPDATE_TRACE: Final = (
-    "UPDATE workflow_traces SET total_cost = ?, cost_status = ? WHERE id BETWEEN ? AND ? AND trace_id = ?"
-)
+_UPDATE_AGENT: Final = f"UPDATE agent_executions SET cost = ? WHERE {HELD_HERE} AND span_id = ?"
+_UPDATE_TRACE: Final = f"UPDATE workflow_traces SET total_cost = ?, cost_status = ? WHERE {HELD_HERE} AND trace_id = ?"
 
 
 class SpanWriter:
@@ -177,7 +175,7 @@ class SpanWriter:
         stale = {span.agent_id for span in billed if span.agent_id} - {span.span_id for span in written}
         self._connection.executemany(
             _UPDATE_AGENT,
-            [(sums.of_agent(agent), *_range(agent), agent) for agent in stale],
+            [(sums.of_agent(agent), *_places(agent), agent) for agent in stale],
         )
 
     def _update_traces(self, billed: Sequence[Span], written: Sequence[Span], sums: Sums) -> None:
@@ -185,7 +183,7 @@ class SpanWriter:
         stale = {span.trace_id for span in billed} - {span.trace_id for span in written}
         self._connection.executemany(
             _UPDATE_TRACE,
-            [(*sums.of_trace(trace), *_range(trace), trace) for trace in stale],
+            [(*sums.of_trace(trace), *_places(trace), trace) for trace in stale],
         )
 
     @contextmanager
@@ -201,6 +199,5 @@ class SpanWriter:
             raise
 
 
-def _range(span_id: str) -> tuple[int, int]:
-    first = row_id(span_id)
-    return first, first + KEY_PROBES
+def _places(span_id: str) -> Places:
+    return Places.of(row_id(span_id), span_id)

@@ -3,7 +3,8 @@
 import msgspec
 
 from reamon.model import NO_ATTRIBUTES, CostData, Payload, Span, SpanKind, SpanStatus
-from reamon.tracing.active import ActiveSpan, Details
+from reamon.tracing._state import Details
+from reamon.tracing.active import ActiveSpan
 
 _OK = SpanStatus.OK
 _STATUS = {status.value: status for status in SpanStatus}

@@ -12,8 +12,9 @@ import msgspec
 from reamon.guard import guard
 from reamon.model import SpanKind
 from reamon.tracing._binding import Binding
+from reamon.tracing._state import Spec
 from reamon.tracing._switch import switch
-from reamon.tracing.active import ActiveSpan, Spec
+from reamon.tracing.active import ActiveSpan
 from reamon.tracing.capture import encode, room_left, snapshot
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import SUPPRESSED, NoopSpan

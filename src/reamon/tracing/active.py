@@ -1,6 +1,6 @@
 """The active span: the handle while something runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,69 +8,16 @@ from typing import Any
 import msgspec
 
 from reamon.guard import guard, guarded
-from reamon.model import CostData, Decision, Payload, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus, Usage
+from reamon.model import CostData, Decision, SpanEvent, SpanKind, SpanStatus
 from reamon.model.cost import exact, rounded
 from reamon.model.ids import uuid7
-from reamon.model.times import NANOS_PER_SECOND, from_datetime
-from reamon.model.usage import AMOUNTS, COUNTS
+from reamon.model.times import NANOS_PER_SECOND
 from reamon.tracing._error import describe_error, is_cancellation
+from reamon.tracing._state import Details, Spec, Trace
 from reamon.tracing._switch import switch
-from reamon.tracing.capture import DEFAULT_LIMIT, snapshot
+from reamon.tracing._values import name_of, nanoseconds, plain, snapshot_of, usage_of
 
-_SCALARS = frozenset((int, float, bool, type(None)))
 _SETTABLE = frozenset(status.value for status in SpanStatus) - {"running", "interrupted"}
-
-
-class Spec(msgspec.Struct, frozen=True, gc=False, kw_only=True, eq=False):
-    """What all spans of one decorator or `with` statement have in common."""
-
-    kind: SpanKind
-    name: str
-    agent_type: str | None = None
-    version: str | None = None
-    project: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: Payload | None = None
-
-
-class Trace(msgspec.Struct, gc=False, eq=False):
-    """What all spans of one trace share. It does not refer to its root: a cycle would never be collected."""
-
-    offset: int
-    call_id: str | None
-    project: str | None
-    tags: tuple[str, ...]
-    agents: Iterator[int | None]
-    start: int
-    random: int
-    id: str | None = None
-    outcome: str | None = None
-
-    @property
-    def trace_id(self) -> str:
-        """The id, which is the root's; made on demand, like a span's."""
-        identity = self.id
-        if identity is None:
-            identity = self.id = uuid7(self.start + self.offset, self.random)
-        return identity
-
-
-class Details(msgspec.Struct, gc=False, eq=False):
-    """What few spans have, made when the first of it is recorded."""
-
-    attributes: dict[str, Any] = {}
-    events: list[SpanEvent] = []
-    usage: list[Usage] = []
-    costs: list[CostData] = []
-    links: list[SpanLink] = []
-    error: SpanError | None = None
-    status: str | None = None
-    status_reason: str | None = None
-    state_before: bytes | None = None
-    state_after: bytes | None = None
-    decision: Decision | None = None
-    outcome: str | None = None
-    queue_wait_ns: int | None = None
 
 
 class ActiveSpan(msgspec.Struct, gc=False, eq=False):
@@ -119,7 +66,7 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     @property
     def ancestors(self) -> tuple[str, ...]:
         """The ids of the enclosing spans, root first."""
-        return () if self.parent is None else self.parent.lineage[0]
+        return self.lineage[0][:-1]
 
     @property
     def lineage(self) -> tuple[tuple[str, ...], str | None]:
@@ -159,29 +106,31 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     @guarded(default=None)
     def set_input(self, value: Any) -> None:
         """Snapshot `value` as the input."""
-        self.raw_input = _snapshot(value)
+        if not self.end_mark:
+            self.raw_input = snapshot_of(value)
 
     @guarded(default=None)
     def set_output(self, value: Any) -> None:
         """Snapshot `value` as the output, in place of what is returned."""
-        self.raw_output = _snapshot(value)
+        if not self.end_mark:
+            self.raw_output = snapshot_of(value)
 
     @guarded(default=None)
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute. Values are captured as they are now."""
-        self._more().attributes[str(key)] = _plain(value)
+        self._more().attributes[str(key)] = plain(value)
 
     @guarded(default=None)
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
         more = self._more().attributes
         for key, value in attributes.items():
-            more[str(key)] = _plain(value)
+            more[str(key)] = plain(value)
 
     @guarded(default=None)
     def add_event(self, name: str, /, **attributes: Any) -> None:
         """Note that something happened now."""
-        event = SpanEvent(str(name), self._now(), {key: _plain(value) for key, value in attributes.items()})
+        event = SpanEvent(str(name), self._now(), {key: plain(value) for key, value in attributes.items()})
         self._more().events.append(event)
 
     @guarded(default=None)
@@ -189,14 +138,14 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
         """Snapshot the agent's state before and after it ran; either may be given alone."""
         more = self._more()
         if before is not None:
-            more.state_before = _snapshot(before)
+            more.state_before = snapshot_of(before)
         if after is not None:
-            more.state_after = _snapshot(after)
+            more.state_after = snapshot_of(after)
 
     @guarded(default=None)
     def set_call_id(self, call_id: object) -> None:
         """Say which conversation the trace belongs to, where that is known late."""
-        self.trace.call_id = str(call_id)
+        self.trace.call_id = name_of(call_id)
 
     @guarded(default=None)
     def set_status(self, status: str, reason: str | None = None) -> None:
@@ -268,14 +217,14 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             CostData(
                 cost_type=str(cost_type),
                 amount=cost,
-                provider=provider,
-                model=model,
+                provider=name_of(provider),
+                model=name_of(model),
                 usage_units=None if usage_units is None else exact(usage_units),
-                unit=unit,
+                unit=name_of(unit),
                 unit_cost=None if unit_cost is None else exact(unit_cost),
-                price_source=price_source,
-                price_version=price_version,
-                effective_date=effective_date,
+                price_source=str(name_of(price_source)),
+                price_version=str(name_of(price_version)),
+                effective_date=name_of(effective_date),
             )
         )
 
@@ -289,7 +238,7 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     def mark_first_token(self) -> None:
         """Note that the first token, item or byte of audio is there. Only the first call counts."""
         recorder = switch.recorder
-        if self.first_token is None and recorder is not None:
+        if self.first_token is None and recorder is not None and not self.end_mark:
             self.first_token = recorder.now()
 
     @guarded(default=None)
@@ -310,10 +259,10 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             action: What it decided to do.
         """
         self._more().decision = Decision(
-            next_agent=_name(next_agent),
+            next_agent=name_of(next_agent),
             reasoning=None if reasoning is None else str(reasoning),
             confidence=None if confidence is None else float(confidence),
-            action=_name(action),
+            action=name_of(action),
         )
 
     @guarded(default=None)
@@ -334,7 +283,12 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
         recorder = switch.recorder
         if recorder is None or self.end_mark:
             return
-        self.end_mark = recorder.now() if end is None else max(nanoseconds(end) - self.trace.offset, self.start)
+        now = recorder.now()
+        try:
+            self.end_mark = now if end is None else max(nanoseconds(end) - self.trace.offset, self.start)
+        except Exception as error:
+            guard.contain("ActiveSpan.end", error)
+            self.end_mark = now
         if self.generation == recorder.generation:
             queue = recorder.queue
             queue.append(self)
@@ -344,6 +298,8 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     # -- for the library ---------------------------------------------------------------------------------------------
 
     def _more(self) -> Details:
+        if self.end_mark:
+            return Details()  # too late: the worker may have made the record already
         details = self.details
         if details is None:
             details = self.details = Details()
@@ -352,58 +308,3 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     def _now(self) -> int:
         recorder = switch.recorder
         return self.start + self.trace.offset if recorder is None else recorder.now() + self.trace.offset
-
-
-def usage_of(provider: object, model: object, consumed: Mapping[str, Any]) -> Usage:
-    """A `Usage` of loosely typed amounts; what is unknown by name or negative is counted and left out."""
-    amounts: dict[str, Any] = {}
-    for name, amount in consumed.items():
-        if amount is None:
-            continue
-        try:
-            if name in COUNTS:
-                number: int | Decimal = int(amount)
-            elif name in AMOUNTS:
-                number = exact(amount)
-            else:
-                raise TypeError(f"record_usage() has no {name!r}; it takes {', '.join(COUNTS + AMOUNTS)}")
-            if number < 0:
-                raise ValueError(f"{name} is negative: {amount!r}")
-            amounts[name] = number
-        except (TypeError, ValueError) as error:
-            guard.contain("record_usage", error)
-    return Usage(
-        provider=None if provider is None else str(provider), model=None if model is None else str(model), **amounts
-    )
-
-
-def nanoseconds(moment: datetime | int | float) -> int:
-    """A moment as nanoseconds since 1970: a datetime, integer nanoseconds, or seconds as a float.
-
-    Raises:
-        TypeError: It is none of these.
-    """
-    if isinstance(moment, datetime):
-        return from_datetime(moment)
-    if isinstance(moment, int) and not isinstance(moment, bool):
-        return moment
-    if isinstance(moment, float):
-        return round(moment * NANOS_PER_SECOND)
-    raise TypeError(f"a moment is a datetime, integer nanoseconds or float seconds, not {type(moment).__name__}")
-
-
-def _snapshot(value: Any) -> bytes:
-    recorder = switch.recorder
-    return snapshot(value, DEFAULT_LIMIT if recorder is None else recorder.payload_limit)
-
-
-def _plain(value: Any) -> Any:
-    """An attribute's value as JSON has it, free of references into the application."""
-    if type(value) in _SCALARS and value == value:  # noqa: PLR0124 - NaN is not
-        return value
-    return msgspec.json.decode(_snapshot(value))
-
-
-def _name(value: object) -> str | None:
-    """A name that may be given as an enum."""
-    return None if value is None else str(getattr(value, "value", value))

@@ -16,6 +16,8 @@ DEFAULT_LIMIT = 64 * 1024
 ITEM_SIZE = 8
 CONTAINER_SIZE = 8
 encode = msgspec.json.Encoder().encode
+_NOTES = 128  # bytes of a condensed payload for what is said about the rest
+_LONG = 1 << 63
 
 
 def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
@@ -46,7 +48,7 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
 
 def condensed(value: Any, limit: int) -> bytes:
     """The JSON of a value that is large, foreign or unsound."""
-    room = limit
+    room = limit - _NOTES
     for _ in range(4):
         try:
             raw = encode(Condenser(room).condense(value))
@@ -72,7 +74,10 @@ def room_left(container: "dict[Any, Any] | list[Any] | tuple[Any, ...]", room: i
         kind = type(item)
         if kind is str:
             room -= len(item)
-        elif kind is int or kind is bool or item is None:
+        elif kind is int:
+            if not -_LONG < item < _LONG:
+                return -1
+        elif kind is bool or item is None:
             continue
         elif kind is dict or kind is list or kind is tuple:
             room = room_left(item, room)

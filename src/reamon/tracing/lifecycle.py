@@ -6,8 +6,9 @@ from reamon.guard import guard
 from reamon.model import SpanKind, SpanLink
 from reamon.tracing._error import describe_error, is_cancellation
 from reamon.tracing._record import Started
+from reamon.tracing._state import Spec, Trace
 from reamon.tracing._switch import switch
-from reamon.tracing.active import ActiveSpan, Spec, Trace
+from reamon.tracing.active import ActiveSpan
 from reamon.tracing.noop import NoopSpan
 from reamon.tracing.recorder import Recorder
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from reamon.guard import guard, guarded
 from reamon.model import SpanKind
+from reamon.tracing._state import Spec
 from reamon.tracing._switch import current, switch
-from reamon.tracing.active import ActiveSpan, Spec, nanoseconds
+from reamon.tracing._values import nanoseconds
+from reamon.tracing.active import ActiveSpan
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import NOOP, SUPPRESSED, NoopSpan
 from reamon.tracing.scope import read_id

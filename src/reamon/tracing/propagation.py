@@ -11,8 +11,9 @@ import msgspec
 
 from reamon.model import SpanKind
 from reamon.model.ids import start_of
+from reamon.tracing._state import Spec, Trace
 from reamon.tracing._switch import current, switch
-from reamon.tracing.active import ActiveSpan, Spec, Trace
+from reamon.tracing.active import ActiveSpan
 from reamon.tracing.clock import Clock
 from reamon.tracing.current import leave
 from reamon.tracing.noop import NoopSpan

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from reamon.errors import DecoratorError
 from reamon.guard import guard, guarded
 from reamon.model import Payload, SpanKind
+from reamon.tracing._state import Spec
 from reamon.tracing._switch import current, switch
 from reamon.tracing._tracer import CallIdOf, Options, function_name, text_id
-from reamon.tracing.active import ActiveSpan, Spec
+from reamon.tracing.active import ActiveSpan
 from reamon.tracing.capture import snapshot
 from reamon.tracing.current import leave
 from reamon.tracing.lifecycle import begin, fail, finish
