@@ -72,6 +72,7 @@ class Runtime:
             stages,
             Outbox(settings.home / "outbox.sqlite", settings.max_outbox_bytes),
             limits,
+            is_finished=lambda item: not isinstance(item, Started),
             on_start=_finish_with_multiprocessing,
             on_drain=self._clock.reanchor,
             age_of=self._age_of,

@@ -63,7 +63,9 @@ def test_killed_at_a_random_moment(tmp_path: Path, attempt: int) -> None:
     process.communicate()
 
     finished = [line.split() for line in (tmp_path / "finished").read_text().splitlines()]
-    safe = {number for moment, number in (entry for entry in finished if len(entry) == 2) if float(moment) < killed - 0.5}
+    safe = {
+        number for moment, number in (entry for entry in finished if len(entry) == 2) if float(moment) < killed - 0.5
+    }
     assert safe
     expected = {f"turn {number}" for number in safe} | {f"agent {number}" for number in safe}
     database = tmp_path / ".reamon" / "reamon.db"

@@ -26,6 +26,7 @@ def make_pipeline(tmp_path: Path) -> Iterator[MakePipeline]:
             Stages(processors, [], 1.0),
             Outbox(home / "outbox.sqlite", max_outbox_bytes),
             Limits(**{"flush_interval": 0.02, "retry_cap": 0.05, **limits}),
+            is_finished=lambda item: True,
             on_start=lambda: None,
             on_drain=lambda: None,
             age_of=lambda item: 1.5,

@@ -96,7 +96,10 @@ def test_trouble_and_its_end_are_logged_once_each(make_lane: MakeLane, caplog: p
     wait_until(lambda: sink.calls >= 5)
     failing.mend()
     assert flush(lane)
-    assert [record.message.split()[0] for record in caplog.records] == ["event='lane_failing'", "event='lane_recovered'"]
+    assert [record.message.split()[0] for record in caplog.records] == [
+        "event='lane_failing'",
+        "event='lane_recovered'",
+    ]
 
 
 def test_retry_after_is_waited_for(make_lane: MakeLane) -> None:

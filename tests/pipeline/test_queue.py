@@ -5,6 +5,11 @@ import threading
 from reamon.pipeline.queue import SpanQueue
 
 
+def is_even(item: object) -> bool:
+    """Even numbers stand for finished spans, odd ones for starts."""
+    return isinstance(item, int) and item % 2 == 0
+
+
 def recorded(queue: SpanQueue, item: object) -> None:
     """Append as the recorder does."""
     queue.append(item)
@@ -14,7 +19,7 @@ def recorded(queue: SpanQueue, item: object) -> None:
 
 def test_a_sleeping_worker_is_woken_by_the_first_span_and_by_no_other() -> None:
     calls: list[int] = []
-    queue = SpanQueue(100, lambda: calls.append(1))
+    queue = SpanQueue(100, lambda: calls.append(1), is_even)
     for item in range(50):
         recorded(queue, item)
     assert len(calls) == 1
@@ -22,7 +27,7 @@ def test_a_sleeping_worker_is_woken_by_the_first_span_and_by_no_other() -> None:
 
 def test_a_gathering_worker_is_woken_by_a_batch() -> None:
     calls: list[int] = []
-    queue = SpanQueue(100, lambda: calls.append(len(queue)))
+    queue = SpanQueue(100, lambda: calls.append(len(queue)), is_even)
     queue.gather(10)
     for item in range(50):
         recorded(queue, item)
@@ -30,26 +35,27 @@ def test_a_gathering_worker_is_woken_by_a_batch() -> None:
 
 
 def test_what_has_come_before_the_sleep_is_seen() -> None:
-    queue = SpanQueue(100, lambda: None)
+    queue = SpanQueue(100, lambda: None, is_even)
     assert not queue.sleep()
     recorded(queue, 1)
     assert queue.sleep()
 
 
-def test_beyond_the_capacity_the_newest_are_dropped_and_counted() -> None:
-    queue = SpanQueue(3, lambda: None)
+def test_beyond_the_capacity_the_newest_are_dropped_and_finished_ones_counted() -> None:
+    queue = SpanQueue(3, lambda: None, is_even)
     for item in range(10):
         recorded(queue, item)
     assert list(queue) == [0, 1, 2]
-    assert queue.dropped == 7
+    assert queue.finished == 2
+    assert queue.dropped == 3  # 4, 6 and 8
 
 
 def test_several_threads_at_a_full_queue_drop_what_they_count() -> None:
-    queue = SpanQueue(100, lambda: None)
+    queue = SpanQueue(100, lambda: None, is_even)
 
     def record() -> None:
-        for item in range(2_000):
-            recorded(queue, item)
+        for _ in range(2_000):
+            recorded(queue, 0)
 
     threads = [threading.Thread(target=record) for _ in range(4)]
     for thread in threads:
@@ -61,8 +67,8 @@ def test_several_threads_at_a_full_queue_drop_what_they_count() -> None:
 
 
 def test_a_reset_queue_is_empty_and_counts_anew() -> None:
-    queue = SpanQueue(1, lambda: None)
-    recorded(queue, 1)
+    queue = SpanQueue(1, lambda: None, is_even)
     recorded(queue, 2)
+    recorded(queue, 4)
     queue.reset()
     assert (len(queue), queue.dropped, queue.wake_at) == (0, 0, 1)

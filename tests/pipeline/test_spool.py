@@ -104,7 +104,10 @@ def test_where_the_disk_refuses_memory_has_to_do(tmp_path: Path, caplog: pytest.
     assert (spool.pending, spool.spooled) == (2, 0)
     assert spool.dropped == {"memory_full": 2}
     assert names(taken(spool)) == ["c", "d"]
-    assert [record.message.split()[0] for record in caplog.records] == ["event='outbox_unwritable'", "event='memory_full'"]
+    assert [record.message.split()[0] for record in caplog.records] == [
+        "event='outbox_unwritable'",
+        "event='memory_full'",
+    ]
 
 
 def test_the_policy_is_logged_again_when_it_is_needed_again(

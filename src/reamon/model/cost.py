@@ -30,7 +30,7 @@ def exact(amount: Decimal | int | str | float) -> Decimal:
 
 def rounded(amount: Decimal) -> Decimal:
     """`amount` at the one precision in which money is kept."""
-    return amount.quantize(PLACES, context=_CONTEXT)
+    return _CONTEXT.quantize(amount, PLACES)
 
 
 class CostData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

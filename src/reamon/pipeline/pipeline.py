@@ -52,6 +52,7 @@ class Pipeline:
         stages: Processors, collectors, sampler.
         outbox: The disk behind the lanes.
         limits: How much may wait where.
+        is_finished: Whether a queued item is a finished span (see `Worker`).
         on_start: Called on the thread that records the first span, before ours are started.
         on_drain: Called before each drain of the queue.
         age_of: How many seconds ago a queued item was finished.
@@ -66,6 +67,7 @@ class Pipeline:
         outbox: Outbox,
         limits: Limits,
         *,
+        is_finished: Callable[[Any], bool],
         on_start: Callable[[], object],
         on_drain: Callable[[], object],
         age_of: Callable[[Any], float],
@@ -95,6 +97,7 @@ class Pipeline:
             self._lanes,
             capacity=limits.max_queue,
             flush_interval=limits.flush_interval,
+            is_finished=is_finished,
             on_start=on_start,
             on_drain=on_drain,
             context=context,

@@ -20,15 +20,22 @@ class SpanQueue(deque[Any]):
     Args:
         capacity: Spans that may wait.
         on_wake: Told when `wake_at` is reached; may be called by any thread, and must be quick.
+        is_finished: Whether an item is a finished span; of those alone the losses are counted.
     """
 
-    def __init__(self, capacity: int, on_wake: Callable[[], None]) -> None:
+    def __init__(self, capacity: int, on_wake: Callable[[], None], is_finished: Callable[[Any], bool]) -> None:
         super().__init__()
         self.capacity = capacity
         self.wake_at = _ASLEEP
         self._on_wake = on_wake
+        self._is_finished = is_finished
         self._dropping = threading.RLock()
         self.dropped = 0
+
+    @property
+    def finished(self) -> int:
+        """How many finished spans wait."""
+        return sum(map(self._is_finished, list(self)))
 
     def wake(self) -> None:
         """Called by whoever sees that `wake_at` items wait."""
@@ -57,5 +64,4 @@ class SpanQueue(deque[Any]):
     def _drop_newest(self) -> None:
         with self._dropping:
             if len(self) > self.capacity:  # not so if the worker, or another thread, was here meanwhile
-                self.pop()
-                self.dropped += 1
+                self.dropped += self._is_finished(self.pop())

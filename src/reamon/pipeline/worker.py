@@ -30,6 +30,7 @@ class Worker:
         lanes: Where the spans go.
         capacity: Spans that may wait for the worker.
         flush_interval: Seconds until a finished span is committed: half is the worker's, half the lanes'.
+        is_finished: Whether a queued item is a finished span, and no notice of one that has begun.
         on_start: Called on the thread that records the first span, before ours are started.
         on_drain: Called before each drain.
         context: The context of the thread.
@@ -43,11 +44,12 @@ class Worker:
         *,
         capacity: int,
         flush_interval: float,
+        is_finished: Callable[[Any], bool],
         on_start: Callable[[], object],
         on_drain: Callable[[], object],
         context: Callable[[], contextvars.Context] = contextvars.copy_context,
     ) -> None:
-        self.queue = SpanQueue(capacity, self.nudge)
+        self.queue = SpanQueue(capacity, self.nudge, is_finished)
         self._build = build
         self._stages = stages
         self._lanes = lanes
@@ -73,12 +75,12 @@ class Worker:
     @property
     def recorded(self) -> int:
         """Finished spans of this process."""
-        return self._taken + len(self.queue) + self.queue.dropped
+        return self._taken + self.waiting + self.queue.dropped
 
     @property
     def waiting(self) -> int:
         """Finished spans that no lane has seen yet."""
-        return len(self.queue)
+        return self.queue.finished
 
     @property
     def dropped(self) -> Counter[str]:
@@ -175,7 +177,7 @@ class Worker:
         """
         self._on_drain()
         queue = self.queue
-        left = len(queue)
+        left = min(len(queue), queue.capacity)  # what is beyond may be dropped meanwhile
         while left > 0:
             begun: list[Span] = []
             finished: list[Span] = []

@@ -6,7 +6,10 @@ from itertools import chain
 from typing import Final
 
 from reamon.store.places import HELD_HERE, Places
-from reamon.store.rows import Row
+
+Values = list[str | int | float]
+"""The values of any number of rows, one row after the other: rows kept as tuples would be more objects for Python's
+garbage collector to look through, and more work to put into a statement."""
 
 _ROWS_PER_STATEMENT: Final = (24, 4, 1)
 """Few sizes, so that SQLite compiles few statements; 24 rows of our widest table stay below the 999 parameters that old
@@ -24,27 +27,29 @@ class Insert:
     """
 
     def __init__(self, table: str, columns: Sequence[str], conflict: str, *, replace: str | None = None) -> None:
-        values = f"({', '.join('?' * len(columns))})"
+        row = f"({', '.join('?' * len(columns))})"
         assignments = ", ".join(f"{column} = excluded.{column}" for column in columns)
         action = "NOTHING" if replace is None else f"UPDATE SET {assignments} WHERE {replace}"
         head, tail = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ", f" ON CONFLICT{conflict} DO {action}"
-        self._statements = [(size, head + ", ".join([values] * size) + tail) for size in _ROWS_PER_STATEMENT]
+        self._width = len(columns)
+        self._statements = [
+            (count * self._width, head + ", ".join([row] * count) + tail) for count in _ROWS_PER_STATEMENT
+        ]
 
-    def run(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> bool:
-        """Insert `rows`. Returns whether all of them are in the table now; otherwise some were there."""
+    def run(self, connection: sqlite3.Connection, values: Values) -> bool:
+        """Insert the rows of these values. Returns whether all of them are in the table now; else some were there."""
         position = changed = 0
-        for size, statement in self._statements:
-            while len(rows) - position >= size:
-                part = rows[position : position + size]
-                changed += connection.execute(statement, list(chain.from_iterable(part))).rowcount
-                position += size
-        return changed == len(rows)
+        for length, statement in self._statements:
+            while len(values) - position >= length:
+                changed += connection.execute(statement, values[position : position + length]).rowcount
+                position += length
+        return changed == len(values) // self._width
 
 
 class KeyedInsert(Insert):
     """An INSERT of rows whose first column is the integer key `id`, and whose true key is a text.
 
-    Two texts may give the same integer, though seldom; then the later row gets the first one of its `Places` that is free.
+    Two texts may give the same integer, though seldom; then the later row gets the first free one of its `Places`.
 
     Args:
         table: The table.
@@ -61,15 +66,15 @@ class KeyedInsert(Insert):
         self._remove = f"DELETE FROM {table} WHERE id = ? AND {replace or 'FALSE'}"
         _, self._insert_one = self._statements[-1]
 
-    def run(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> bool:
-        """Insert `rows`. Returns whether all of them were new, or replaced what was there."""
-        if super().run(connection, rows):
+    def run(self, connection: sqlite3.Connection, values: Values) -> bool:
+        """Insert the rows of these values. Returns whether all of them were new, or replaced what was there."""
+        if super().run(connection, values):
             return True
-        for row in rows:
-            self._settle(connection, row)
+        for position in range(0, len(values), self._width):
+            self._settle(connection, values[position : position + self._width])
         return False
 
-    def _settle(self, connection: sqlite3.Connection, row: Row) -> None:
+    def _settle(self, connection: sqlite3.Connection, row: Values) -> None:
         """See that a row is in the table that may not have got there at the first attempt."""
         key = str(row[1])
         places = Places.of(int(row[0]), key)
@@ -79,7 +84,7 @@ class KeyedInsert(Insert):
             place = _free_place(places, held)
         elif not connection.execute(self._remove, (place,)).rowcount:
             return
-        connection.execute(self._insert_one, (place, *row[1:]))
+        connection.execute(self._insert_one, [place, *row[1:]])
 
 
 def _free_place(places: Places, held: Container[int]) -> int:

@@ -202,7 +202,7 @@ async def _assembled(connection: AsyncConnection, are_meant: ColumnElement[bool]
 
 
 def _by_start(table: Table) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """In order of start, exactly; the key alone follows it to the second only, where many spans were given one start."""
+    """In order of start; the key alone follows it to the second only, where many spans were given one start."""
     return table.c.start_time, table.c.id
 
 

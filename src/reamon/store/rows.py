@@ -4,12 +4,14 @@ This runs once for every span that is recorded, so it is plain: no dictionaries,
 text that they are already. A test holds the columns against the tables.
 """
 
+from collections.abc import Iterable
 from decimal import Context, Decimal
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from reamon.model import Payload, Span, SpanKind, SpanStatus, Usage
+from reamon.model import Payload, Span, SpanKind, Usage
 from reamon.model.cost import rounded
 from reamon.model.ids import row_id, row_id_at
 from reamon.model.times import iso
@@ -51,13 +53,9 @@ COST_COLUMNS: Final = (
 )  # fmt: skip
 
 _NANOS_PER_MILLI: Final = 1e6
-_WORKFLOW_STATUS: Final = {
-    **{status: status.value for status in SpanStatus},
-    SpanStatus.OK: "completed",
-    SpanStatus.ERROR: "failed",
-}
-_STATUS: Final = {status: status.value for status in SpanStatus}
-_KIND: Final = {kind: kind.value for kind in SpanKind}
+_WORKFLOW_STATUS: Final = {"ok": "completed", "error": "failed"}
+_AGENT: Final = SpanKind.AGENT  # Python 3.11 takes longer to look up an enum's member than to format an id
+_NOTHING_USED: Final = Usage()
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -105,12 +103,12 @@ def plain_operation_row(span: Span) -> Row:
         span_id,
         span.trace_id,
         span.parent_id or NULL,
-        _KIND[span.kind],
+        span.kind._value_,
         span.name,
         iso(start),
         iso(end),
         (end - start) / _NANOS_PER_MILLI,
-        _STATUS[span.status],
+        span.status._value_,
         span.input.raw.decode() if span.input else NULL,
         span.output.raw.decode() if span.output else NULL,
     )
@@ -120,25 +118,27 @@ def operation_row(span: Span) -> Row:
     """The row in `operations` of a span that is neither an agent nor the workflow at the root."""
     start, end, usage, error = span.start_ns, span.end_ns, span.usage, span.error
     attributes = span.attributes
+    used = _used(usage)
+    provider, model = used.provider, used.model
     return (
         row_id_at(start, span.span_id),
         span.span_id,
         span.trace_id,
         span.parent_id or NULL,
-        _KIND[span.kind],
+        span.kind._value_,
         span.name,
-        _billed(span, "provider", "gen_ai.provider.name") if usage or attributes else NULL,
-        _billed(span, "model", "gen_ai.request.model") if usage or attributes else NULL,
+        _text_in(attributes, "gen_ai.provider.name") if provider is None else provider,
+        _text_in(attributes, "gen_ai.request.model") if model is None else model,
         iso(start),
         NULL if end is None else iso(end),
         NULL if end is None else (end - start) / _NANOS_PER_MILLI,
         NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
         NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
-        _STATUS[span.status],
+        span.status._value_,
         span.status_reason or NULL,
-        _total(usage, "input_tokens") if usage else NULL,
-        _total(usage, "output_tokens") if usage else NULL,
-        _total(usage, "cached_input_tokens") if usage else NULL,
+        NULL if used.input_tokens is None else used.input_tokens,
+        NULL if used.output_tokens is None else used.output_tokens,
+        NULL if used.cached_input_tokens is None else used.cached_input_tokens,
         _own_cost(span) if span.costs else NULL,
         error.type if error else NULL,
         error.message if error else NULL,
@@ -160,7 +160,7 @@ def agent_row(span: Span, cost: str | float = NULL) -> Row:
         span: The agent's span.
         cost: What it cost, with the operations that it is the nearest agent of.
     """
-    decision, error, end = span.decision, span.error, span.end_ns
+    decision, error, start, end, status = span.decision, span.error, span.start_ns, span.end_ns, span.status._value_
     return (
         row_id(span.span_id),
         span.span_id,
@@ -170,14 +170,14 @@ def agent_row(span: Span, cost: str | float = NULL) -> Row:
         span.name,
         span.version or NULL,
         NULL if span.execution_order is None else span.execution_order,
-        iso(span.start_ns),
+        iso(start),
         NULL if end is None else iso(end),
-        NULL if end is None else (end - span.start_ns) / _NANOS_PER_MILLI,
+        NULL if end is None else (end - start) / _NANOS_PER_MILLI,
         NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
         NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
-        _STATUS[span.status],
+        status,
         span.status_reason or NULL,
-        1 if span.status is SpanStatus.OK else 0,
+        1 if status == "ok" else 0,
         decision.next_agent or NULL if decision else NULL,
         NULL if decision is None or decision.confidence is None else decision.confidence,
         cost,
@@ -199,7 +199,7 @@ def agent_row(span: Span, cost: str | float = NULL) -> Row:
 
 def workflow_row(span: Span, cost: TraceCost = NO_COST) -> Row:
     """The row in `workflow_traces` of a trace's root, of whatever kind; one that runs is a workflow that has begun."""
-    error, end = span.error, span.end_ns
+    error, start, end, status = span.error, span.start_ns, span.end_ns, span.status._value_
     return (
         row_id(span.trace_id),
         span.trace_id,
@@ -207,12 +207,12 @@ def workflow_row(span: Span, cost: TraceCost = NO_COST) -> Row:
         span.name,
         span.version or NULL,
         span.project or NULL,
-        _KIND[span.kind],
-        _WORKFLOW_STATUS[span.status],
+        span.kind._value_,
+        _WORKFLOW_STATUS.get(status, status),
         span.status_reason or NULL,
-        iso(span.start_ns),
+        iso(start),
         NULL if end is None else iso(end),
-        NULL if end is None else (end - span.start_ns) / _NANOS_PER_MILLI,
+        NULL if end is None else (end - start) / _NANOS_PER_MILLI,
         NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
         NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
         cost.total,
@@ -272,29 +272,36 @@ def _json(value: Any) -> str:
     return _encode(value).decode()
 
 
-def _billed(span: Span, field: str, attribute: str) -> str | float:
-    """Who or what was used: as the usage says, else as the attribute of that name does."""
-    for entry in span.usage:
-        value: str | None = getattr(entry, field)
-        if value is not None:
-            return value
-    named = span.attributes.get(attribute)
-    return named if isinstance(named, str) else NULL
+def _text_in(attributes: dict[str, Any], name: str) -> str | float:
+    value = attributes.get(name)
+    return value if isinstance(value, str) else NULL
 
 
-def _total(usage: tuple[Usage, ...], field: str) -> float:
-    """The sum of a count over all entries; unknown where none of them says."""
-    counts = [count for entry in usage if (count := getattr(entry, field)) is not None]
-    return sum(counts) if counts else NULL
+def _used(usage: tuple[Usage, ...]) -> Usage:
+    """What all entries say together: who was used first, and the sums of what was counted."""
+    if not usage:
+        return _NOTHING_USED
+    if len(usage) == 1:
+        return usage[0]
+    return Usage(
+        provider=next((entry.provider for entry in usage if entry.provider is not None), None),
+        model=next((entry.model for entry in usage if entry.model is not None), None),
+        input_tokens=_total(entry.input_tokens for entry in usage),
+        output_tokens=_total(entry.output_tokens for entry in usage),
+        cached_input_tokens=_total(entry.cached_input_tokens for entry in usage),
+    )
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum of the known counts; unknown where none is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _own_cost(span: Span) -> str | float:
     """The sum of the span's known costs."""
-    amount: Decimal | None = None
-    for detail in span.costs:
-        if detail.amount is not None:
-            amount = MONEY.add(amount or Decimal(0), rounded(detail.amount))
-    return _digits(amount)
+    amounts = [rounded(detail.amount) for detail in span.costs if detail.amount is not None]
+    return _digits(reduce(MONEY.add, amounts)) if amounts else NULL
 
 
 def _events(span: Span) -> str:
@@ -305,14 +312,16 @@ def _events(span: Span) -> str:
 
 def _extra(span: Span) -> str | float:
     """What was recorded on a span of a kind that has no column for it; on most spans nothing."""
-    if not (span.outcome or span.version or span.decision or span.state_before or span.state_after or span.metadata):
+    is_agent, is_root = span.kind is _AGENT, span.parent_id is None
+    of_an_agent = span.decision or span.state_before or span.state_after or span.version
+    if (is_agent or not of_an_agent) and (is_root or not (span.outcome or span.metadata)):
         return NULL
     extra: dict[str, Any] = {}
-    if span.kind is not SpanKind.AGENT:
+    if not is_agent:
         extra |= {"decision": span.decision, "state_before": span.state_before, "state_after": span.state_after}
-    if not span.is_root:
+    if not is_root:
         extra |= {"outcome": span.outcome, "metadata": span.metadata}
-        if span.kind is not SpanKind.AGENT:
+        if not is_agent:
             extra["version"] = span.version
     kept = {key: _spliced(value) for key, value in extra.items() if value is not None}
     return _json(kept) if kept else NULL

@@ -9,6 +9,7 @@ import msgspec
 
 from reamon.store.rows import MONEY, NO_COST, NULL, TraceCost
 
+_ZERO: Final = Decimal(0)
 _SELECT: Final = (
     "SELECT trace_id, agent_id, cost_amount FROM cost_details WHERE trace_id IN (SELECT value FROM json_each(?))"
 )
@@ -28,9 +29,9 @@ class Sums:
             self._unknown.add(trace_id)
             return
         number = Decimal(amount)
-        self._traces[trace_id] = MONEY.add(self._traces.get(trace_id, Decimal(0)), number)
+        self._traces[trace_id] = MONEY.add(self._traces.get(trace_id, _ZERO), number)
         if agent_id is not None:
-            self._agents[agent_id] = MONEY.add(self._agents.get(agent_id, Decimal(0)), number)
+            self._agents[agent_id] = MONEY.add(self._agents.get(agent_id, _ZERO), number)
 
     def of_trace(self, trace_id: str) -> TraceCost:
         """The trace's total and what it is worth, as its row says them."""

@@ -14,7 +14,7 @@ from reamon.errors import Rejected
 from reamon.guard import describe
 from reamon.model import Span, SpanKind
 from reamon.model.ids import row_id
-from reamon.store.inserts import Insert, KeyedInsert
+from reamon.store.inserts import Insert, KeyedInsert, Values
 from reamon.store.mending import mended
 from reamon.store.places import HELD_HERE, Places
 from reamon.store.rows import (
@@ -23,7 +23,6 @@ from reamon.store.rows import (
     OPERATION_COLUMNS,
     PLAIN_COLUMNS,
     WORKFLOW_COLUMNS,
-    Row,
     agent_row,
     cost_rows,
     is_plain,
@@ -32,6 +31,9 @@ from reamon.store.rows import (
     workflow_row,
 )
 from reamon.store.sums import Sums, read_sums
+
+_AGENT: Final = SpanKind.AGENT  # Python 3.11 takes longer to look up an enum's member than to compare it
+_WORKFLOW: Final = SpanKind.WORKFLOW
 
 INTERRUPTED_REASON: Final = "its process died; when it ended is not known"
 
@@ -135,38 +137,41 @@ class SpanWriter:
             raise Rejected(f"SQLite cannot hold what they contain ({why})", list(refused))
 
     def _write_started(self, batch: Sequence[Span]) -> None:
-        rows = [workflow_row(span) for span in batch]
+        starts: Values = []
+        for span in batch:
+            starts += workflow_row(span)
         with self._transaction():
-            _starts.run(self._connection, rows)
+            _starts.run(self._connection, starts)
 
     def _write(self, batch: Sequence[Span]) -> None:
-        operations: list[Row] = []
-        plain_operations: list[Row] = []
-        details: list[Row] = []
+        operations: Values = []
+        plain_operations: Values = []
+        details: Values = []
         agents: list[Span] = []
         roots: list[Span] = []
         billed: list[Span] = []
         for span in batch:
             if span.parent_id is None:
                 roots.append(span)
-            if span.kind is SpanKind.AGENT:
+            if span.kind is _AGENT:
                 agents.append(span)
-            elif span.kind is not SpanKind.WORKFLOW or span.parent_id is not None:
+            elif span.kind is not _WORKFLOW or span.parent_id is not None:
                 if is_plain(span):
-                    plain_operations.append(plain_operation_row(span))
+                    plain_operations += plain_operation_row(span)
                 else:
-                    operations.append(operation_row(span))
+                    operations += operation_row(span)
             if span.costs:
                 billed.append(span)
-                details += cost_rows(span)
+                for row in cost_rows(span):
+                    details += row
         connection = self._connection
         with self._transaction():
             _operations.run(connection, operations)
             _plain_operations.run(connection, plain_operations)
             _details.run(connection, details)
             sums = read_sums(connection, {span.trace_id for kind in (roots, agents, billed) for span in kind})
-            new_agents = _agents.run(connection, [agent_row(span, sums.of_agent(span.span_id)) for span in agents])
-            new_roots = _finishes.run(connection, [workflow_row(span, sums.of_trace(span.trace_id)) for span in roots])
+            new_agents = _agents.run(connection, _agent_values(agents, sums))
+            new_roots = _finishes.run(connection, _root_values(roots, sums))
             self._update_agents(billed, agents if new_agents else (), sums)
             self._update_traces(billed, roots if new_roots else (), sums)
 
@@ -197,6 +202,20 @@ class SpanWriter:
             if connection.in_transaction:  # a full disk has ended it already
                 connection.execute("ROLLBACK")
             raise
+
+
+def _agent_values(agents: Sequence[Span], sums: Sums) -> Values:
+    values: Values = []
+    for span in agents:
+        values += agent_row(span, sums.of_agent(span.span_id))
+    return values
+
+
+def _root_values(roots: Sequence[Span], sums: Sums) -> Values:
+    values: Values = []
+    for span in roots:
+        values += workflow_row(span, sums.of_trace(span.trace_id))
+    return values
 
 
 def _places(span_id: str) -> Places:

@@ -15,7 +15,7 @@ from reamon.tracing._binding import Binding
 from reamon.tracing._state import Spec
 from reamon.tracing._switch import switch
 from reamon.tracing.active import ActiveSpan
-from reamon.tracing.capture import encode, room_left, snapshot
+from reamon.tracing.capture import ITEM_SIZE, encode, room_left, snapshot
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import SUPPRESSED, NoopSpan
 from reamon.tracing.recorder import Recorder
@@ -95,7 +95,7 @@ def _make_open(spec: Spec, call_id_of: CallIdOf | None, options: Options) -> Ope
             # The usual case, with `snapshot` and `begin` written out.
             if is_simple and type(parent) is ActiveSpan and arguments is not None:
                 limit = recorder.payload_limit
-                if room_left(arguments, limit) >= 0:
+                if room_left(arguments.values(), limit - ITEM_SIZE * len(arguments)) >= 0:
                     raw_input = encode(arguments)
                     if len(raw_input) <= limit:
                         return ActiveSpan(

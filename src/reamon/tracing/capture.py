@@ -4,6 +4,7 @@ Most values are small, plain and sound: `room_left` finds that out in a glance, 
 All others go through `Condenser`, which copies what fits of them into plain values first.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,10 +15,10 @@ DEFAULT_LIMIT = 64 * 1024
 """Bytes that one payload may take."""
 
 ITEM_SIZE = 8
-CONTAINER_SIZE = 8
 encode = msgspec.json.Encoder().encode
 _NOTES = 128  # bytes of a condensed payload for what is said about the rest
-_LONG = 1 << 63
+_SMALL = (1 << 30) - 1  # what Python compares fastest, having one digit
+_LONG = 1 << 63  # integers from here on take msgspec long to spell out
 
 
 def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
@@ -35,8 +36,9 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
         b'{"__type__":"bytes","length":4}'
     """
     try:
-        kind = type(value)
-        room = room_left(value if kind is dict or kind is list or kind is tuple else (value,), limit)
+        is_dict = type(value) is dict
+        items, size = (value.values(), len(value)) if is_dict else ((value,), 1)
+        room = room_left(items, limit - ITEM_SIZE * size)
         if room >= 0:
             raw = encode(value)
             if len(raw) <= limit:
@@ -61,26 +63,27 @@ def condensed(value: Any, limit: int) -> bytes:
     return encode({"__type__": type(value).__qualname__, "error": f"not captured: larger than {limit} bytes"})
 
 
-def room_left(container: "dict[Any, Any] | list[Any] | tuple[Any, ...]", room: int) -> int:
-    """What a container leaves of `room` characters, roughly; negative if it is too large, or not plain all through.
+def room_left(items: Iterable[Any], room: int) -> int:
+    """What a container's items leave of `room` characters, roughly; negative if too large, or not plain throughout.
 
-    A container is sized before it is entered, so the work is bounded by the room, also for one that contains itself.
-    Keys are not looked at: msgspec refuses those that JSON cannot have.
+    Containers are sized before they are entered, so the work is bounded by the room; one that contains itself ends in a
+    RecursionError, which counts as not plain. Keys are not looked at: msgspec refuses those that JSON cannot have.
     """
-    room -= ITEM_SIZE * len(container) + CONTAINER_SIZE
     if room < 0:
         return room
-    for item in container.values() if type(container) is dict else container:
+    for item in items:
         kind = type(item)
         if kind is str:
             room -= len(item)
         elif kind is int:
-            if not -_LONG < item < _LONG:
+            if (item > _SMALL and item >= _LONG) or (item < 0 and item < -_LONG):
                 return -1
+        elif kind is dict:
+            room = room_left(item.values(), room - ITEM_SIZE * len(item))
         elif kind is bool or item is None:
             continue
-        elif kind is dict or kind is list or kind is tuple:
-            room = room_left(item, room)
+        elif kind is list or kind is tuple:
+            room = room_left(item, room - ITEM_SIZE * len(item))
         elif kind is not float or item - item != 0:  # NaN or an infinity
             return -1
     return room
