@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.exporters import Failing, Gate, Sink, wait_until
 
 import reamon
 from reamon import runtime
@@ -18,6 +17,7 @@ from reamon.exporters import MemoryExporter, SQLiteExporter
 from reamon.guard import guard
 from reamon.model import Span
 from reamon.settings import MonitoringSettings
+from support.exporters import Failing, Gate, Sink, wait_until
 
 
 @reamon.trace_workflow

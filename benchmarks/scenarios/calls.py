@@ -1,6 +1,6 @@
 """Fifty calls at once on one event loop: what tracing takes from the application that makes them.
 
-A turn is five spans, each with 2 KB in and 2 KB out, 0.2 ms of CPU of the application's own and a wait for a model.
+A turn is five spans, each with 2 KB of payloads (half in, half out), 0.2 ms of CPU of the application's own and a wait for a model.
 The extra CPU is the whole process's, until everything is delivered, less that of the same calls undecorated.
 """
 
@@ -112,6 +112,6 @@ def _work() -> None:
 
 
 def _payload(word: str, number: int) -> dict[str, Any]:
-    """About 2 KB of JSON, different for every call."""
-    lines = [f"{word} {number}.{line}: a sentence of a conversation about a house" for line in range(33)]
+    """About 1 KB of JSON, different for every call."""
+    lines = [f"{word} {number}.{line}: a sentence of a conversation about a house" for line in range(16)]
     return {"lead": number, "history": lines}

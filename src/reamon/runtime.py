@@ -245,8 +245,8 @@ def stats() -> Stats:
     After `shutdown()`, what it came to.
 
     Example:
-        >>> stats().internal_errors
-        0
+        >>> stats().dropped
+        {}
     """
     runtime = _runtime
     return _last_stats if runtime is None else runtime.pipeline.stats()

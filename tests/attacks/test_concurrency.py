@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.exporters import Sink
-from support.scripts import run
-from support.store_reading import is_sound
 
 import reamon
 from reamon.exporters import JSONLExporter, SQLiteExporter
+from support.exporters import Sink
+from support.scripts import run
+from support.store_reading import is_sound
 
 KINDS = [reamon.trace_workflow, reamon.trace_agent, reamon.trace_llm, reamon.trace_tool, reamon.trace_step]
 _TABLES = (("workflow_traces", "trace_id"), ("agent_executions", "span_id"), ("operations", "span_id"))
@@ -107,7 +107,6 @@ def test_jsonl_and_sqlite_tell_the_same_story(tmp_path_factory: pytest.TempPathF
         _grow(tree)
     assert reamon.shutdown(20)
     told = {line["span_id"]: line for line in _lines(lines)}
-    assert _stored_ids(database) == Counter(told.keys())
     assert _story_of_database(database) == {
         span_id: (line.get("parent_id"), line["trace_id"], line["status"], line["start_time"], line["end_time"])
         for span_id, line in told.items()
@@ -118,7 +117,7 @@ def _grow(tree: Any) -> None:
     """Record a span of random kind and status, and its children in it."""
     kind, status, children = tree
     try:
-        with KINDS[kind](f"{random.choice('abc')}"):  # noqa: S311 - names need no secrecy
+        with KINDS[kind](f"{random.choice('abc')}"):
             for child in children:
                 _grow(child)
             if status == "error":

@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.exporters import wait_until
-from support.scripts import run
-from support.store_reading import is_sound, stored_names
 
 import reamon
 from reamon.exporters import SQLiteExporter
+from support.exporters import wait_until
+from support.scripts import run
+from support.store_reading import is_sound, stored_names
 
 
 @reamon.trace_workflow

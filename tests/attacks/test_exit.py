@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.scripts import run
 from support.store_reading import stored_names
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.scripts import run
 from support.store_reading import is_sound, stored_names
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.exporters import wait_until
 from support.scripts import run, start
 from support.store_reading import is_sound, stored_names, workflow_statuses
@@ -57,7 +58,7 @@ def test_killed_at_a_random_moment(tmp_path: Path, attempt: int) -> None:
     process = start(tmp_path, WORKLOAD)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n", process.communicate()[1]
-    time.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - a moment that nobody has chosen is the point
+    time.sleep(random.uniform(0.5, 1.5))
     process.send_signal(signal.SIGKILL)
     killed = time.time()
     process.communicate()

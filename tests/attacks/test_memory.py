@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.scripts import run
 
 pytestmark = pytest.mark.slow
@@ -38,7 +39,7 @@ for number in range(9_999):
     with reamon.trace_workflow("turn"):
         for _ in range(9):
             step(text)
-    if number % 100 == 0:
+    if number % 50 == 0:
         time.sleep(0.005)  # the application breathes now and then, or the queue would fill up
         peak = max(peak, resident())
 for _ in range(9):

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.scripts import start
 from support.store_reading import stored_names
 

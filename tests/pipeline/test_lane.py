@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.exporters import Failing, Gate, Sink, wait_until
 
 from reamon.errors import Rejected, RetryAfter
 from reamon.guard import guard
@@ -19,6 +18,7 @@ from reamon.pipeline.lane import Lane
 from reamon.pipeline.retry import Backoff
 from reamon.pipeline.spool import Spool
 from reamon.testing import make_span
+from support.exporters import Failing, Gate, Sink, wait_until
 
 MakeLane = Callable[..., Lane]
 
@@ -169,10 +169,10 @@ def test_an_async_exporter_runs_on_one_loop_of_its_own(make_lane: MakeLane) -> N
             await asyncio.sleep(0)
             self.loops.add(asyncio.get_running_loop())
 
-        async def flush(self, timeout: float) -> None:
+        async def flush(self, timeout: float) -> None:  # noqa: ASYNC109 - the contract says so
             self.loops.add(asyncio.get_running_loop())
 
-        async def shutdown(self, timeout: float) -> None:
+        async def shutdown(self, timeout: float) -> None:  # noqa: ASYNC109 - the contract says so
             self.loops.add(asyncio.get_running_loop())
             self.closed = True
 

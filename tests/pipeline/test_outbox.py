@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from support.scripts import run
-from support.spans import spans as any_span
 
 from reamon import processes
 from reamon.model import Span
 from reamon.pipeline.outbox import Outbox
 from reamon.testing import make_span, sample_spans
+from support.scripts import run
+from support.spans import spans as any_span
 
 PLENTY = 10**9
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.exporters import Failing, Gate, Sink, wait_until
 
 from reamon.errors import Rejected
 from reamon.guard import guard
 from reamon.model import Span
 from reamon.pipeline import Pipeline, Stats
 from reamon.testing import make_span
+from support.exporters import Failing, Gate, Sink, wait_until
 
 MakePipeline = Callable[..., Pipeline]
 
@@ -28,6 +28,15 @@ def record(pipeline: Pipeline, count: int = 1) -> list[Span]:
         queue.append(span)
         if len(queue) >= queue.wake_at:
             queue.wake()
+    return spans
+
+
+def record_in_bursts(pipeline: Pipeline, bursts: int, size: int) -> list[Span]:
+    """The same, with time for the worker in between."""
+    spans = []
+    for _ in range(bursts):
+        spans += record(pipeline, size)
+        wait_until(lambda: not pipeline.queue)
     return spans
 
 
@@ -98,7 +107,9 @@ def test_beyond_the_bound_of_memory_spans_go_to_disk_and_come_back(make_pipeline
     gate = Gate()
     sink = Sink(before=gate)
     pipeline = make_pipeline(sink, max_lane_bytes=100_000, batch_size=50)
-    spans = record(pipeline, 1_000)
+    spans = record(pipeline)
+    assert gate.reached.wait(20)
+    spans += record_in_bursts(pipeline, 37, 27)
     wait_until(lambda: pipeline.stats().spooled["sink"] > 500)
     assert pipeline.stats().pending["sink"] < 400
     assert is_balanced(pipeline.stats())
@@ -140,7 +151,9 @@ def test_a_full_disk_behind_a_stuck_exporter_drops_the_oldest_and_says_so(
     gate = Gate()
     sink = Sink(before=gate)
     pipeline = make_pipeline(sink, max_lane_bytes=100_000, home=tmp_path / "no directory", batch_size=10)
-    spans = record(pipeline, 1_000)
+    spans = record(pipeline)
+    assert gate.reached.wait(20)
+    spans += record_in_bursts(pipeline, 37, 27)
     wait_until(lambda: pipeline.stats().dropped.get("memory_full", 0) > 500)
     gate.open()
     assert pipeline.flush(20)

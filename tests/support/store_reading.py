@@ -11,9 +11,7 @@ def stored_names(path: Path) -> list[str]:
     """The names of all spans in the store, sorted."""
     with closing(sqlite3.connect(path)) as connection:
         return sorted(
-            name
-            for table, column in _TABLES.items()
-            for (name,) in connection.execute(f"SELECT {column} FROM {table}")
+            name for table, column in _TABLES.items() for (name,) in connection.execute(f"SELECT {column} FROM {table}")
         )
 
 

@@ -2,12 +2,11 @@
 
 from reamon.model.cost import CostBreakdown, CostData
 from reamon.model.payload import Payload
-from reamon.model.span import NO_ATTRIBUTES, Decision, Span, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus
+from reamon.model.span import Decision, Span, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus
 from reamon.model.trace import AgentExecution, AgentTransition, Operation, WorkflowTrace
 from reamon.model.usage import Usage
 
 __all__ = [
-    "NO_ATTRIBUTES",
     "AgentExecution",
     "AgentTransition",
     "CostBreakdown",

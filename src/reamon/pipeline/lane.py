@@ -14,7 +14,7 @@ import msgspec
 from reamon.errors import Rejected, RetryAfter
 from reamon.guard import describe, guard, log
 from reamon.model import Span
-from reamon.pipeline._forked import abandon
+from reamon.pipeline._forked import Workplace, abandon
 from reamon.pipeline._signal import Signal
 from reamon.pipeline.retry import Backoff
 from reamon.pipeline.spool import Batch, Spool
@@ -57,7 +57,7 @@ class Lane:
         context: The context of the lane's thread; spans of the exporter's own doings are suppressed in it.
 
     Attributes:
-        at_work: Held by the thread while it calls the exporter.
+        at_work: Where the thread is while it calls the exporter.
         exported: Spans that were acknowledged.
     """
 
@@ -93,7 +93,7 @@ class Lane:
         self._last_error: str | None = None
         self._busy_ns = 0
         self.exported = 0
-        self.at_work = threading.RLock()
+        self.at_work = Workplace()
 
     # -- called by the worker ----------------------------------------------------------------------------------------
 

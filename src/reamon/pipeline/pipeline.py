@@ -144,7 +144,7 @@ class Pipeline:
         Returns:
             What lets our threads go on.
         """
-        places = [lane.at_work for lane in self._lanes if _is_local(lane.exporter)] + [self._outbox.at_work]
+        places = [*(lane.at_work for lane in self._lanes if _is_local(lane.exporter)), self._outbox.at_work]
         held = [place for place in places if place.acquire(timeout=_FORK_PATIENCE)]
 
         def go_on() -> None:

@@ -37,9 +37,9 @@ class Spool:
     """Batches for one destination, and the count of what became of each span.
 
     With `write_ahead` everything goes to the outbox before it is delivered. Otherwise only what does not fit in memory
-    does: beyond `max_bytes` the oldest. Where the disk refuses, memory has to do, and what does not fit in it is
-    dropped, counted as "memory_full". Each kind of trouble is logged once, until it is over. Methods may be called by
-    any thread.
+    does: beyond `max_bytes` the oldest, though never what the exporter is about to take. Where the disk refuses, memory
+    has to do, and what does not fit in it is dropped, counted as "memory_full". Each kind of trouble is logged once,
+    until it is over. Methods may be called by any thread.
 
     Args:
         lane: The lane's name, for the log.
@@ -85,7 +85,7 @@ class Spool:
             if self._write_ahead and self._store(batch):
                 return
             self._waiting.append(batch)
-            while self._bytes > self._max_bytes and len(self._waiting) > 1:
+            while self._bytes > self._max_bytes and len(self._waiting) > (self._in_flight is None):
                 oldest = self._waiting.popleft()
                 if not self._store(oldest):
                     self._give_up(oldest)

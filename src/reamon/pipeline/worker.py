@@ -70,6 +70,7 @@ class Worker:
         self._stopping = False
         self._has_told_of_drops = False
         self._taken = 0
+        self._in_hand = 0
         self._busy_ns = 0
 
     @property
@@ -184,10 +185,12 @@ class Worker:
             for _ in range(0, min(left, _HAND_OVER), _CHUNK):
                 since = time.thread_time_ns()
                 self._take([queue.popleft() for _ in range(min(left, _CHUNK))], begun, finished)
+                self._in_hand = len(finished)
                 self._busy_ns += time.thread_time_ns() - since
                 left = max(left - _CHUNK, 0)
                 time.sleep(0)
             self._hand_over(begun, finished)
+            self._in_hand = 0
 
     def _take(self, items: list[Any], begun: list[Span], finished: list[Span]) -> None:
         for item in items:

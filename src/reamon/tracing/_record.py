@@ -2,7 +2,8 @@
 
 import msgspec
 
-from reamon.model import NO_ATTRIBUTES, CostData, Payload, Span, SpanKind, SpanStatus
+from reamon.model import CostData, Payload, Span, SpanKind, SpanStatus
+from reamon.model.span import NO_ATTRIBUTES
 from reamon.tracing._state import Details
 from reamon.tracing.active import ActiveSpan
 
