@@ -144,12 +144,15 @@ class Pipeline:
         Returns:
             What lets our threads go on.
         """
-        places = [*(lane.at_work for lane in self._lanes if _is_local(lane.exporter)), self._outbox.at_work]
-        held = [place for place in places if place.acquire(timeout=_FORK_PATIENCE)]
+        local = [lane.at_work for lane in self._lanes if _is_local(lane.exporter)]
+        empty = [place for place in local if place.acquire(timeout=_FORK_PATIENCE)]
+        has_outbox = self._outbox.at_work.acquire(timeout=_FORK_PATIENCE)
 
         def go_on() -> None:
-            for place in held:
+            for place in empty:
                 place.release()
+            if has_outbox:
+                self._outbox.at_work.release()
 
         return go_on
 

@@ -255,7 +255,7 @@ def cost_rows(span: Span) -> list[Row]:
                 _digits(detail.usage_units),
                 detail.unit or NULL,
                 _digits(detail.unit_cost),
-                NULL if detail.amount is None else format(rounded(detail.amount), "f"),
+                _money(detail.amount),
                 detail.price_source,
                 detail.effective_date or NULL,
                 iso(span.start_ns if span.end_ns is None else span.end_ns),
@@ -266,6 +266,10 @@ def cost_rows(span: Span) -> list[Row]:
 
 def _digits(number: Decimal | None) -> str | float:
     return NULL if number is None else format(number, "f")
+
+
+def _money(amount: Decimal | None) -> str | float:
+    return NULL if amount is None else format(rounded(amount), "f")
 
 
 def _json(value: Any) -> str:
@@ -300,6 +304,8 @@ def _total(counts: Iterable[int | None]) -> int | None:
 
 def _own_cost(span: Span) -> str | float:
     """The sum of the span's known costs."""
+    if len(span.costs) == 1:
+        return _money(span.costs[0].amount)
     amounts = [rounded(detail.amount) for detail in span.costs if detail.amount is not None]
     return _digits(reduce(MONEY.add, amounts)) if amounts else NULL
 
