@@ -379,6 +379,7 @@ def test_internal_errors_are_counted_in_stats() -> None:
         turn()
         assert reamon.flush(20)
     stats = reamon.stats()
+    guard.reset()
     assert stats.internal_errors > before
     assert stats.dropped == {"processor_error": 2}
 

@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
+from reamon.guard import guard
 from reamon.model import Span
 from reamon.pipeline import Limits, Outbox, Pipeline, Stages
 
 MakePipeline = Callable[..., Pipeline]
+
+
+@pytest.fixture(autouse=True)
+def errors_forgotten() -> Iterator[None]:
+    """Internal errors that a test brought about on purpose are not counted in the tests after it."""
+    yield
+    guard.reset()
 
 
 @pytest.fixture

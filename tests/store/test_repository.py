@@ -10,6 +10,7 @@ import pytest
 
 from reamon.errors import StoreError
 from reamon.model import CostData, SpanKind, SpanStatus, Usage
+from reamon.model.ids import uuid7
 from reamon.model.times import to_datetime
 from reamon.store import Store, connect
 from reamon.store.repository import TraceFilter
@@ -54,6 +55,28 @@ async def test_traces_come_newest_first_and_no_more_than_asked(store: Store) -> 
 )
 async def test_a_filter_asks_for_everything_that_it_names(store: Store, which: TraceFilter, calls: list[str]) -> None:
     assert [trace.call_id for trace in await store.traces(which)] == calls
+
+
+async def test_traces_that_were_all_given_one_start_are_found_by_their_ids(tmp_path: Path) -> None:
+    crowd = [make_span("turn", SpanKind.WORKFLOW, start_ns=START, span_id=uuid7(START, bits)) for bits in range(1200)]
+    async with Store.open(stored(tmp_path / "crowd.db", crowd)) as store:
+        for span in (crowd[0], crowd[1023], crowd[1024], crowd[1100], crowd[-1]):
+            found = await store.trace(span.trace_id)
+            assert found is not None
+            assert found.trace_id == span.trace_id
+
+
+async def test_what_lies_below_a_trace_comes_in_order_of_start_even_where_the_keys_are_crowded(tmp_path: Path) -> None:
+    root = make_span("turn", SpanKind.WORKFLOW, start_ns=START)
+    steps = [
+        make_span(str(step), SpanKind.TOOL, parent=root, start_ns=start, span_id=uuid7(start, number))
+        for step, start in enumerate((START, START + 1000))
+        for number in range(step << 12, step + 1 << 12)
+    ]
+    async with Store.open(stored(tmp_path / "crowd.db", [root, *reversed(steps)])) as store:
+        found = await store.trace(root.trace_id)
+    assert found is not None
+    assert [operation.name for operation in found.operations] == ["0"] * 4096 + ["1"] * 4096
 
 
 async def test_a_call_is_its_turns_in_order_each_with_all_that_ran(store: Store) -> None:

@@ -10,8 +10,8 @@ RANDOM_BITS = 62
 
 _VARIANT = 1 << 51
 
-# Formatting a number costs more than all else about an id. Ids that are made one after the other share their millisecond
-# and most of their unique bits, so those texts are kept, and the twelve bits that differ are looked up.
+# Formatting a number costs more than all else about an id. Ids that are made one after the other share their
+# millisecond and most of their unique bits, so those texts are kept, and the twelve bits that differ are looked up.
 _HEX = [f"{number:03x}" for number in range(4096)]
 _TEXTS_KEPT = 64
 _stamps: dict[int, str] = {}
