@@ -39,6 +39,7 @@ def strict_guard() -> Iterator[None]:
     before, guard.strict = guard.strict, True
     yield
     guard.strict = before
+    guard.reset()
 
 
 @pytest.fixture(autouse=True)

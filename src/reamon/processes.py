@@ -6,6 +6,7 @@ because a forked child does not inherit them. They have one trap: a process lose
 handle of the file. So a file that is held is never opened a second time, and whoever writes to it uses `handle`.
 """
 
+import ctypes
 import fcntl
 import os
 import threading
@@ -27,6 +28,15 @@ def renew() -> str:
     global _current  # noqa: PLW0603 - one process, one id
     _current = str(uuid.uuid4())
     return _current
+
+
+def abandon(inherited: object) -> None:
+    """Keep an inherited object for ever, so that not even the end of the interpreter closes it.
+
+    Closing is what would do harm: SQLite forbids to touch a parent's connection in a child, and an event loop that is
+    closed takes its descriptors out of an `epoll` that the parent shares.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
 
 
 class ProcessDirectory:

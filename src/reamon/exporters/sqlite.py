@@ -1,6 +1,5 @@
 """SQLite: the store that needs no server, for one machine and any number of its processes."""
 
-import ctypes
 import logging
 import os
 import sqlite3
@@ -188,13 +187,9 @@ class SQLiteExporter:
             self._file = None
 
     def _abandon(self) -> None:
-        """Leave the connection as it is, for good.
-
-        SQLite forbids to touch it in a forked child, and Python would close it together with the last reference, at the
-        latest when the interpreter ends; so there is one reference that never goes.
-        """
+        """Leave the connection as it is, for good."""
         if self._file is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._file.connection))
+            processes.abandon(self._file.connection)
             self._file = None
 
 

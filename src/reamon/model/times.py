@@ -12,8 +12,8 @@ _SECONDS_KEPT = 512
 def iso(nanos: int) -> str:
     """`nanos` since 1970 as ISO 8601 in UTC with microseconds.
 
-    Spans come in runs of the same second, so the text of a second is made once, and the rest is looked up: both the JSONL
-    lines and the SQLite rows pay for it twice a span.
+    Spans come in runs of the same second, so the text of a second is made once, and the rest is looked up: both the
+    JSONL lines and the SQLite rows pay for it twice a span.
 
     Example:
         >>> iso(1_700_000_000_123_456_789)

@@ -1,17 +1,7 @@
-"""Forks: what may not go on when one happens, and what a child may not touch."""
+"""Forks: what may not go on when one happens."""
 
-import ctypes
 import threading
 import time
-
-
-def abandon(inherited: object) -> None:
-    """Keep an inherited object for ever, so that not even the end of the interpreter closes it.
-
-    Closing is what would do harm: SQLite forbids to touch a parent's connection in a child, and an event loop that is
-    closed takes its descriptors out of an `epoll` that the parent shares.
-    """
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
 
 
 class Workplace:

@@ -14,11 +14,12 @@ import msgspec
 from reamon.errors import Rejected, RetryAfter
 from reamon.guard import describe, guard, log
 from reamon.model import Span
-from reamon.pipeline._forked import Workplace, abandon
+from reamon.pipeline._forked import Workplace
 from reamon.pipeline._signal import Signal
 from reamon.pipeline.retry import Backoff
 from reamon.pipeline.spool import Batch, Spool
 from reamon.pipeline.stats import LaneStats
+from reamon.processes import abandon
 from reamon.protocols import Exporter
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ import msgspec
 
 from reamon.guard import describe, log
 from reamon.model import Span
-from reamon.pipeline._forked import abandon
-from reamon.processes import ProcessDirectory, current_id
+from reamon.processes import ProcessDirectory, abandon, current_id
 from reamon.store.mending import mended
 
 _SCHEMA: Final = """

@@ -1,21 +1,24 @@
 """The queue between the application's threads and the worker."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 _ASLEEP = 1
+_PAUSE = 0.0001
 
 
 class SpanQueue(deque[Any]):
     """A deque that knows when the worker should look at it.
 
     Appending is all that the application's threads do. `wake_at` is how many items make them call `wake()`: one while
-    the worker sleeps, a batch while it gathers, the capacity while it works.
+    the worker sleeps, a batch while it gathers, half the capacity while it works.
 
-    At the capacity the newest span is dropped, and counted in `dropped`: the worker has been starved, and the
-    application's memory comes first.
+    Beyond half the capacity the application records faster than the worker can follow, and does not let it: each span
+    then waits for a tenth of a millisecond, in which the worker gets the interpreter. At the capacity the newest span
+    is dropped, and counted in `dropped`: the worker is stuck, and the application's memory comes first.
 
     Args:
         capacity: Spans that may wait.
@@ -26,6 +29,7 @@ class SpanQueue(deque[Any]):
     def __init__(self, capacity: int, on_wake: Callable[[], None], is_finished: Callable[[Any], bool]) -> None:
         super().__init__()
         self.capacity = capacity
+        self._crowd = capacity // 2
         self.wake_at = _ASLEEP
         self._on_wake = on_wake
         self._is_finished = is_finished
@@ -39,10 +43,13 @@ class SpanQueue(deque[Any]):
 
     def wake(self) -> None:
         """Called by whoever sees that `wake_at` items wait."""
-        if len(self) > self.capacity:
+        waiting = len(self)
+        if waiting > self.capacity:
             self._drop_newest()
+        elif waiting > self._crowd:
+            time.sleep(_PAUSE)
         else:
-            self.wake_at = self.capacity + 1
+            self.wake_at = self._crowd + 1
         self._on_wake()
 
     def sleep(self) -> bool:
@@ -52,7 +59,7 @@ class SpanQueue(deque[Any]):
 
     def gather(self, batch: int) -> None:
         """Ask to be woken when `batch` spans wait."""
-        self.wake_at = min(batch, self.capacity + 1)
+        self.wake_at = min(batch, self._crowd + 1)
 
     def reset(self) -> None:
         """Forget everything, in a forked child."""

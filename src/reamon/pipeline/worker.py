@@ -17,6 +17,7 @@ from reamon.pipeline.stages import Stages
 
 _CHUNK: Final = 64
 _HAND_OVER: Final = 1_024
+_BACKLOG: Final = 8_192
 _GATHER: Final = 1_024
 _SPAN_BYTES: Final = 700  # what a Span with its strings takes, payloads aside
 
@@ -173,8 +174,8 @@ class Worker:
     def _drain(self) -> None:
         """Hand all that waits to the lanes, and begun workflows before finished spans.
 
-        Spans are made in small pieces, between which other threads get the interpreter; the lanes get them in large
-        ones, since what a transaction costs does not depend much on how many spans it holds.
+        Spans are made in small pieces, between which other threads get the interpreter, unless many wait; the lanes get
+        them in large ones, since what a transaction costs does not depend much on how many spans it holds.
         """
         self._on_drain()
         queue = self.queue
@@ -188,7 +189,8 @@ class Worker:
                 self._in_hand = len(finished)
                 self._busy_ns += time.thread_time_ns() - since
                 left = max(left - _CHUNK, 0)
-                time.sleep(0)
+                if left < _BACKLOG:
+                    time.sleep(0)
             self._hand_over(begun, finished)
             self._in_hand = 0
 

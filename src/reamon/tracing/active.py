@@ -71,12 +71,17 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     @property
     def lineage(self) -> tuple[tuple[str, ...], str | None]:
         """What all children share, made once: the ids from the root to this span, and the nearest agent's."""
-        below = self.below
-        if below is None:
-            ancestors, agent = ((), None) if self.parent is None else self.parent.lineage
-            span_id = self.span_id
-            below = self.below = (*ancestors, span_id), span_id if self.spec.kind is SpanKind.AGENT else agent
-        return below
+        unknown: list[ActiveSpan] = []
+        node: ActiveSpan | None = self
+        while node is not None and node.below is None:
+            unknown.append(node)
+            node = node.parent
+        lineage: tuple[tuple[str, ...], str | None] = ((), None) if node is None or node.below is None else node.below
+        for span in reversed(unknown):  # a loop, because spans may nest deeper than Python's calls
+            ancestors, agent = lineage
+            span_id = span.span_id
+            lineage = span.below = (*ancestors, span_id), span_id if span.spec.kind is SpanKind.AGENT else agent
+        return lineage
 
     @property
     def kind(self) -> SpanKind:
