@@ -72,7 +72,7 @@ def room_left(items: Iterable[Any], room: int) -> int:
     if room < 0:
         return room
     for item in items:
-        kind = type(item)
+        kind = type(item)  # compared in the order in which types are usual
         if kind is str:
             room -= len(item)
         elif kind is int:
@@ -80,10 +80,13 @@ def room_left(items: Iterable[Any], room: int) -> int:
                 return -1
         elif kind is dict:
             room = room_left(item.values(), room - ITEM_SIZE * len(item))
+        elif kind is float:
+            if item - item != 0:  # NaN or an infinity
+                return -1
         elif kind is bool or item is None:
             continue
         elif kind is list or kind is tuple:
             room = room_left(item, room - ITEM_SIZE * len(item))
-        elif kind is not float or item - item != 0:  # NaN or an infinity
+        else:
             return -1
     return room
