@@ -1,7 +1,8 @@
 """Fifty calls at once on one event loop: what tracing takes from the application that makes them.
 
 A turn is five spans, each with 2 KB of payloads (half in, half out), 0.2 ms of CPU of the application's own and a
-wait for a model. The extra CPU is the whole process's, until everything is delivered, less that of the same calls undecorated.
+wait for a model. The extra CPU is the whole process's, until everything is delivered, less that of the same calls
+undecorated.
 """
 
 import asyncio
