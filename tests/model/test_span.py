@@ -2,7 +2,8 @@
 
 import pytest
 
-from reamon.model import NO_ATTRIBUTES, SpanKind, SpanStatus
+from reamon.model import SpanKind, SpanStatus
+from reamon.model.span import NO_ATTRIBUTES
 from reamon.testing import make_span
 
 
