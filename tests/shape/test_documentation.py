@@ -71,7 +71,7 @@ def documented_rows() -> list[str]:
         for option, detail in inner.items():
             variable = f"REAMON_{name}__{option}".upper().removesuffix("__")
             rows.append(
-                f"| `{variable}` | {shown(detail.get_default(call_default_factory=True))} | {detail.description} |"
+                f"| `{variable}` | {shown(detail.get_default(call_default_factory=True, validated_data={}))} | {detail.description} |"
             )
     return rows
 
