@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reamon.model.times import NANOS_PER_SECOND, from_datetime, iso, to_datetime
+from reamon.model.times import NANOS_PER_SECOND, from_datetime, iso, iso_pair, to_datetime
 
 moments = st.integers(0, 250_000_000_000 * NANOS_PER_SECOND)
 
@@ -44,3 +44,12 @@ def test_a_datetime_of_another_zone_is_the_same_moment() -> None:
 def test_a_naive_datetime_is_local_time() -> None:
     naive = datetime(2026, 7, 1, 12)
     assert from_datetime(naive) == round(naive.timestamp() * NANOS_PER_SECOND)
+
+
+@given(start=st.integers(0, 4 * 10**18), length=st.integers(0, 3 * 10**9))
+def test_a_pair_is_the_texts_of_both(start: int, length: int) -> None:
+    assert iso_pair(start, start + length) == (iso(start), iso(start + length))
+
+
+def test_a_pair_may_run_backwards() -> None:
+    assert iso_pair(2_000_000_000, 1_999_999_000) == (iso(2_000_000_000), iso(1_999_999_000))

@@ -70,9 +70,8 @@ def documented_rows() -> list[str]:
         inner = nested.model_fields if isinstance(nested, type) and issubclass(nested, BaseModel) else {"": field}
         for option, detail in inner.items():
             variable = f"REAMON_{name}__{option}".upper().removesuffix("__")
-            rows.append(
-                f"| `{variable}` | {shown(detail.get_default(call_default_factory=True, validated_data={}))} | {detail.description} |"
-            )
+            default = detail.get_default(call_default_factory=True, validated_data={})
+            rows.append(f"| `{variable}` | {shown(default)} | {detail.description} |")
     return rows
 
 

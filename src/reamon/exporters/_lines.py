@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from reamon.model import CostData, Decision, Payload, Span, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus, Usage
-from reamon.model.times import from_datetime, iso
+from reamon.model.times import from_datetime, iso, iso_pair
 from reamon.tracing.capture import snapshot
 
 _NANOS_PER_MILLI: Final = 1_000_000
@@ -151,6 +151,7 @@ def beginning_of(span_id: str) -> bytes:
 def _line_of(span: Span) -> _SpanLine:
     """The keys of `span`'s line: by position and without helpers, because every span passes here."""
     end_ns = span.end_ns
+    begun, ended = (iso(span.start_ns), None) if end_ns is None else iso_pair(span.start_ns, end_ns)
     return _SpanLine(
         span.span_id,
         span.trace_id,
@@ -158,8 +159,8 @@ def _line_of(span: Span) -> _SpanLine:
         span.kind,
         span.name,
         span.status,
-        iso(span.start_ns),
-        None if end_ns is None else iso(end_ns),
+        begun,
+        ended,
         None if end_ns is None else (end_ns - span.start_ns) / _NANOS_PER_MILLI,
         span.call_id,
         span.project,

@@ -24,6 +24,22 @@ def iso(nanos: int) -> str:
     return f"{text}{_DIGITS[rest // 1_000_000]}{_DIGITS[rest // 1_000 % 1_000]}Z"
 
 
+def iso_pair(start: int, end: int) -> tuple[str, str]:
+    """`iso` of a start and an end, for little more than the price of one where both lie in the same second.
+
+    Example:
+        >>> iso_pair(1_700_000_000_123_456_789, 1_700_000_000_124_000_000)
+        ('2023-11-14T22:13:20.123456Z', '2023-11-14T22:13:20.124000Z')
+    """
+    second, rest = divmod(start, NANOS_PER_SECOND)
+    text = _seconds.get(second) or _keep_second(second)
+    begun = f"{text}{_DIGITS[rest // 1_000_000]}{_DIGITS[rest // 1_000 % 1_000]}Z"
+    rest += end - start
+    if not 0 <= rest < NANOS_PER_SECOND:
+        return begun, iso(end)
+    return begun, f"{text}{_DIGITS[rest // 1_000_000]}{_DIGITS[rest // 1_000 % 1_000]}Z"
+
+
 def _keep_second(second: int) -> str:
     if len(_seconds) >= _SECONDS_KEPT:
         _seconds.clear()

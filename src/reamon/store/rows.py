@@ -15,7 +15,7 @@ import msgspec
 from reamon.model import Payload, Span, SpanKind, SpanStatus, Usage
 from reamon.model.cost import rounded
 from reamon.model.ids import row_id, row_id_at
-from reamon.model.times import iso
+from reamon.model.times import iso, iso_pair
 
 Row = tuple[str | int | float, ...]
 
@@ -101,6 +101,7 @@ def plain_operation_row(span: Span) -> Row:
     Many steps and tools are of this kind, and binding twelve values takes half the time of binding twenty-nine.
     """
     span_id, start, end = span.span_id, span.start_ns, span.end_ns or 0
+    begun, ended = iso_pair(start, end)
     return (
         row_id_at(start, span_id),
         span_id,
@@ -108,8 +109,8 @@ def plain_operation_row(span: Span) -> Row:
         span.parent_id or NULL,
         _KIND[span.kind],
         span.name,
-        iso(start),
-        iso(end),
+        begun,
+        ended,
         (end - start) / _NANOS_PER_MILLI,
         _STATUS[span.status],
         span.input.raw.decode() if span.input else NULL,
@@ -123,6 +124,7 @@ def operation_row(span: Span) -> Row:
     attributes = span.attributes
     used = _used(usage)
     provider, model = used.provider, used.model
+    begun, ended = _times(start, end)
     return (
         row_id_at(start, span.span_id),
         span.span_id,
@@ -132,8 +134,8 @@ def operation_row(span: Span) -> Row:
         span.name,
         _text_in(attributes, "gen_ai.provider.name") if provider is None else provider,
         _text_in(attributes, "gen_ai.request.model") if model is None else model,
-        iso(start),
-        NULL if end is None else iso(end),
+        begun,
+        ended,
         NULL if end is None else (end - start) / _NANOS_PER_MILLI,
         NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
         NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
@@ -164,6 +166,7 @@ def agent_row(span: Span, cost: str | float = NULL) -> Row:
         cost: What it cost, with the operations that it is the nearest agent of.
     """
     decision, error, start, end, status = span.decision, span.error, span.start_ns, span.end_ns, _STATUS[span.status]
+    begun, ended = _times(start, end)
     return (
         row_id(span.span_id),
         span.span_id,
@@ -173,8 +176,8 @@ def agent_row(span: Span, cost: str | float = NULL) -> Row:
         span.name,
         span.version or NULL,
         NULL if span.execution_order is None else span.execution_order,
-        iso(start),
-        NULL if end is None else iso(end),
+        begun,
+        ended,
         NULL if end is None else (end - start) / _NANOS_PER_MILLI,
         NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
         NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
@@ -203,6 +206,7 @@ def agent_row(span: Span, cost: str | float = NULL) -> Row:
 def workflow_row(span: Span, cost: TraceCost = NO_COST) -> Row:
     """The row in `workflow_traces` of a trace's root, of whatever kind; one that runs is a workflow that has begun."""
     error, start, end = span.error, span.start_ns, span.end_ns
+    begun, ended = _times(start, end)
     return (
         row_id(span.trace_id),
         span.trace_id,
@@ -213,8 +217,8 @@ def workflow_row(span: Span, cost: TraceCost = NO_COST) -> Row:
         _KIND[span.kind],
         _WORKFLOW_STATUS[span.status],
         span.status_reason or NULL,
-        iso(start),
-        NULL if end is None else iso(end),
+        begun,
+        ended,
         NULL if end is None else (end - start) / _NANOS_PER_MILLI,
         NULL if span.queue_wait_ns is None else span.queue_wait_ns / _NANOS_PER_MILLI,
         NULL if span.first_token_ns is None else span.first_token_ns / _NANOS_PER_MILLI,
@@ -265,6 +269,10 @@ def cost_rows(span: Span) -> list[Row]:
             )
         )
     return rows
+
+
+def _times(start: int, end: int | None) -> tuple[str, str | float]:
+    return (iso(start), NULL) if end is None else iso_pair(start, end)
 
 
 def _digits(number: Decimal | None) -> str | float:
