@@ -4,7 +4,7 @@ Two groups, for two situations:
 
 * **Set-up** (`ConfigurationError`, `DecoratorError`, `MissingExtraError`): raised to you, at start-up, naming what is
   wrong and what to do. Recording never raises.
-* **Delivery** (`RetryAfter`, `Rejected`): raised *by exporters* to tell their lane more than "it failed".
+* **Delivery** (`RetryAfter`, `Paused`, `Rejected`): raised *by exporters* to tell their lane more than "it failed".
 """
 
 from collections.abc import Sequence
@@ -61,16 +61,38 @@ class RetryAfter(ExportError):
         self.reason = reason
 
 
+class Paused(ExportError):
+    """The destination takes nothing until somebody changes something: a key, a permission, an address.
+
+    Everything is kept. The lane says so once, and looks again at least every ten seconds, so nobody has to restart
+    anything.
+
+    Args:
+        reason: What the destination said ("401 Unauthorized").
+        fix: What to do about it ("set LANGSMITH_API_KEY to a key that is valid").
+    """
+
+    def __init__(self, reason: str, fix: str) -> None:
+        super().__init__(f"{reason}; {fix}")
+        self.reason = reason
+        self.fix = fix
+
+
 class Rejected(ExportError):
-    """The destination will never accept these spans, so sending them again is of no use.
+    """The destination will never accept some of these spans, so sending them again is of no use.
+
+    They are kept on disk as dead letters, with the reason: `reamon outbox list` shows them.
 
     Args:
         reason: Why, in the destination's words.
-        span_ids: The spans that were refused; the rest of the batch counts as delivered. None means the whole batch.
+        span_ids: The spans that were refused; the rest of the batch counts as delivered. None: the whole batch was
+            refused and the destination does not say on whose account, so the lane finds out by halving it.
+        counted_as: Under which name `stats().dropped` counts them.
     """
 
-    def __init__(self, reason: str, span_ids: Sequence[str] | None = None) -> None:
+    def __init__(self, reason: str, span_ids: Sequence[str] | None = None, *, counted_as: str = "rejected") -> None:
         which = "the batch" if span_ids is None else f"{len(span_ids)} span(s)"
         super().__init__(f"the destination refused {which} for good: {reason}")
         self.reason = reason
         self.span_ids = None if span_ids is None else tuple(span_ids)
+        self.counted_as = counted_as

@@ -17,8 +17,8 @@ class Exporter(Protocol):
     """Takes batches of finished spans somewhere.
 
     `export` returns: the batch is acknowledged and will not be sent again. It raises: the batch is kept and sent again,
-    with backoff, for as long as it takes. `RetryAfter` says when to come back, `Rejected` says that some spans will
-    never be accepted. It may be `async def`: each exporter has a thread, and so an event loop, of its own; no other
+    with backoff, for as long as it takes. `RetryAfter` says when to come back, `Paused` that somebody has to change
+    something first, `Rejected` that some spans will never be accepted. It may be `async def`: each exporter has a thread, and so an event loop, of its own; no other
     exporter and no caller waits for it. Delivery is at least once: key by `span_id` where duplicates matter.
 
     Optional attributes and methods, found by name:
@@ -26,6 +26,9 @@ class Exporter(Protocol):
     * `local = True`: it commits by itself and needs no outbox in front of it.
     * `destination`: who it sends to (exporter, endpoint, workspace, project; never a key). What could not be delivered
       waits under this name on disk and only an exporter with an equal one gets it. Default: `name`.
+    * `batch_size`, `batch_bytes`: what one batch may hold, in spans and roughly in bytes. Default: the setting
+      `batch_size`, and no bound in bytes.
+    * `flush_interval`: seconds for which a batch that is not full may wait for more. Default: 0.
     * `open()`: called once by `configure()`, before the first batch; may raise for set-up mistakes.
     * `started(batch)`: workflows that have begun, status `running`.
     * `flush(timeout)`: make everything exported so far visible to readers, within `timeout` seconds.
