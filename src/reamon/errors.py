@@ -1,9 +1,10 @@
 """Every exception that reamon raises, in one family.
 
-Two groups, for two situations:
+Three groups, for three situations:
 
 * **Set-up** (`ConfigurationError`, `DecoratorError`, `MissingExtraError`): raised to you, at start-up, naming what is
   wrong and what to do. Recording never raises.
+* **Asking** (`StoreError`, `ServiceError`): raised to you where you asked for something that cannot be had.
 * **Delivery** (`RetryAfter`, `Paused`, `Rejected`): raised *by exporters* to tell their lane more than "it failed".
 """
 
@@ -41,6 +42,19 @@ class MissingExtraError(ReamonError, ImportError):
 
 class StoreError(ReamonError):
     """The store cannot be read: it is missing, or written by a newer reamon. The message says which."""
+
+
+class ServiceError(ReamonError):
+    """A service answered with a refusal, or not at all. The message says what to do.
+
+    Args:
+        message: What happened, and what to do about it.
+        status: The HTTP status of the answer; None where there was no answer, or none that counts.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ExportError(ReamonError):
@@ -87,12 +101,22 @@ class Rejected(ExportError):
         reason: Why, in the destination's words.
         span_ids: The spans that were refused; the rest of the batch counts as delivered. None: the whole batch was
             refused and the destination does not say on whose account, so the lane finds out by halving it.
+        certain: Whether a span that is refused alone is surely to blame. An HTTP service may answer 422 to everything
+            while it is broken: with False, nothing is given up without proof that others are accepted.
         counted_as: Under which name `stats().dropped` counts them.
     """
 
-    def __init__(self, reason: str, span_ids: Sequence[str] | None = None, *, counted_as: str = "rejected") -> None:
+    def __init__(
+        self,
+        reason: str,
+        span_ids: Sequence[str] | None = None,
+        *,
+        certain: bool = True,
+        counted_as: str = "rejected",
+    ) -> None:
         which = "the batch" if span_ids is None else f"{len(span_ids)} span(s)"
         super().__init__(f"the destination refused {which} for good: {reason}")
         self.reason = reason
         self.span_ids = None if span_ids is None else tuple(span_ids)
+        self.certain = certain
         self.counted_as = counted_as

@@ -14,6 +14,8 @@ from reamon.errors import Rejected, RetryAfter
 from reamon.guard import guard
 from reamon.model import Span
 from reamon.pipeline import Outbox
+from reamon.pipeline.breaker import Breaker
+from reamon.pipeline.health import Health
 from reamon.pipeline.lane import Lane
 from reamon.pipeline.retry import Backoff
 from reamon.pipeline.spool import Spool
@@ -30,7 +32,8 @@ def make_lane(tmp_path: Path) -> Iterator[MakeLane]:
 
     def make(exporter: Any, *, cap: float = 0.02, batch_size: int = 100) -> Lane:
         spool = Spool(exporter.name, exporter.name, outbox, 10**9, write_ahead=not getattr(exporter, "local", False))
-        lane = Lane(exporter, spool, batch_size=batch_size, backoff=Backoff(base=0.01, cap=cap))
+        health = Health(exporter.name, Backoff(base=0.01, cap=cap), Breaker(failures=10_000))
+        lane = Lane(exporter, spool, health, batch_size=batch_size)
         lanes.append(lane)
         return lane
 

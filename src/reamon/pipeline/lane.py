@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reamon.errors import Rejected, RetryAfter
-from reamon.guard import describe, guard, log
+from reamon.errors import Rejected
+from reamon.guard import guard, log
 from reamon.model import Span
 from reamon.pipeline._forked import Workplace
 from reamon.pipeline._signal import Signal
-from reamon.pipeline.retry import Backoff
-from reamon.pipeline.spool import Batch, Spool
+from reamon.pipeline.delivery import Delivery
+from reamon.pipeline.health import Health
+from reamon.pipeline.spool import Spool
 from reamon.pipeline.stats import LaneStats
 from reamon.processes import abandon
 from reamon.protocols import Exporter
@@ -53,8 +54,9 @@ class Lane:
     Args:
         exporter: Where to.
         spool: What waits.
-        batch_size: Spans in one batch, at most.
-        backoff: When to try again.
+        health: When to try again.
+        batch_size: Spans in one batch, at most; an exporter may want fewer.
+        claim_interval: Seconds between looks for what dead processes have left for it.
         context: The context of the lane's thread; spans of the exporter's own doings are suppressed in it.
 
     Attributes:
@@ -66,16 +68,20 @@ class Lane:
         self,
         exporter: Exporter,
         spool: Spool,
+        health: Health,
         *,
         batch_size: int,
-        backoff: Backoff,
+        claim_interval: float = 10.0,
         context: Callable[[], contextvars.Context] = contextvars.copy_context,
     ) -> None:
         self.name = exporter.name
         self.exporter = exporter
         self.spool = spool
+        self.health = health
         self._batch_size = batch_size
-        self._backoff = backoff
+        self._gathers_for: float = getattr(exporter, "flush_interval", 0.0)
+        self._claim_interval = claim_interval
+        self._delivery = Delivery(self._export, batch_size, getattr(exporter, "batch_bytes", None))
         self._context = context
         self._begin()
 
@@ -90,8 +96,9 @@ class Lane:
         self._runner: asyncio.Runner | None = None
         self._hurry = False
         self._stop_at: float | None = None
-        self._retry_at = 0.0
-        self._last_error: str | None = None
+        self._gather_until: float | None = None
+        self._claim_at = 0.0
+        self._reported = "ok"
         self._busy_ns = 0
         self.exported = 0
         self.at_work = Workplace()
@@ -101,6 +108,7 @@ class Lane:
     def put(self, spans: list[Span], weight: int) -> None:
         """Take finished spans in."""
         self.spool.put(spans, weight)
+        self._gather()
         self.nudge()
 
     def put_started(self, roots: list[Span]) -> None:
@@ -108,6 +116,7 @@ class Lane:
         if hasattr(self.exporter, "started"):
             self._starts_accepted += len(roots)
             self._starts.extend(roots)
+            self._gather()
             self.nudge()
 
     def nudge(self) -> None:
@@ -124,8 +133,7 @@ class Lane:
                 thread = threading.Thread(target=run, args=(self._run,), name=f"reamon-{self.name}", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError as error:
-                    self._last_error = describe(error)
+                except RuntimeError:
                     return False
                 self._thread = thread
         return True
@@ -151,7 +159,7 @@ class Lane:
         try:
             with self._changed:
                 while not request.done:
-                    if durable and self._backoff.failures and self.spool.move_to_disk():
+                    if durable and self.health.failures and self.spool.move_to_disk():
                         return True
                     left = request.deadline - time.monotonic()
                     if left <= 0 or self._thread is None:
@@ -180,14 +188,14 @@ class Lane:
 
     def stats(self) -> LaneStats:
         """How it is doing."""
-        failures = self._backoff.failures
-        state = "stopped" if self._stop_at is not None else "failing" if failures else "ok"
-        per_span = self._busy_ns / 1000 / self.exported if self.exported else None
+        health = self.health
         return LaneStats(
-            state=state,
-            failures=failures,
-            last_error=self._last_error if failures else None,
-            microseconds_per_span=per_span,
+            state="stopped" if self._stop_at is not None else health.state,
+            failures=health.failures,
+            last_error=health.error,
+            fix=health.fix,
+            down_seconds=health.down_seconds,
+            microseconds_per_span=self._busy_ns / 1000 / self.exported if self.exported else None,
         )
 
     def after_fork(self) -> None:
@@ -195,7 +203,7 @@ class Lane:
         if self._runner is not None:
             abandon(self._runner)
         self.spool.after_fork()
-        self._backoff.succeeded()
+        self.health.after_fork()
         self._begin()
         after_fork = getattr(self.exporter, "after_fork", None)
         if after_fork is not None:
@@ -204,10 +212,10 @@ class Lane:
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        self.spool.claim()
         while self._stop_at is None:
+            self._claim()
             pause = self._pause()
-            if pause is None or pause > 0:
+            if pause > 0:
                 self._wake.wait(pause)
             else:
                 with self.at_work:
@@ -215,18 +223,41 @@ class Lane:
         with self.at_work:
             self._shut_down(self._stop_at)
 
-    def _pause(self) -> float | None:
-        """Seconds until the next attempt; None if there is nothing to do."""
-        spool = self.spool
-        if not (spool.pending or spool.spooled or self._starts or self._unanswered()):
-            return None
-        if self._hurry or not self._backoff.failures:
+    def _claim(self) -> None:
+        """Look now and then for what dead processes have left: some die long after we have started."""
+        if time.monotonic() >= self._claim_at:
+            self.spool.claim()
+            self._claim_at = time.monotonic() + self._claim_interval
+
+    def _pause(self) -> float:
+        """Seconds until there may be something to do."""
+        until_claim = max(self._claim_at - time.monotonic(), 0.0)
+        if not (self._waits or self._unanswered()):
+            return until_claim
+        if self._hurry:
             return 0.0
-        return self._retry_at - time.monotonic()
+        return min(max(self.health.seconds_left(), self._gathering()), until_claim or 1.0)
+
+    @property
+    def _waits(self) -> int:
+        """How much waits to be delivered."""
+        return self.spool.pending + self.spool.spooled + len(self._starts)
+
+    def _gather(self) -> None:
+        """Let what comes now wait for company, if the exporter wants that."""
+        if self._gathers_for and self._gather_until is None:
+            self._gather_until = time.monotonic() + self._gathers_for
+
+    def _gathering(self) -> float:
+        """For how long a batch that is not full waits for more."""
+        if self._gather_until is None or self._waits >= self._batch_size or self._unanswered():
+            return 0.0
+        return self._gather_until - time.monotonic()
 
     def _attempt(self) -> None:
         """Deliver the starts that wait, and one batch."""
         self._hurry = False
+        self.health.begin()
         begun = time.thread_time_ns()
         try:
             try:
@@ -234,12 +265,23 @@ class Lane:
             finally:  # what has ended does not wait for what has begun
                 self._deliver_batch()
             self._answer_flushes()
-            self._succeeded()
+            self.health.succeeded()
         except BaseException as error:  # also a SystemExit of an exporter: the lane outlives it
-            self._failed(error)
+            self.health.failed(error, self._waits)
+        self._gather_until = None
+        if self._waits:
+            self._gather()
         self._busy_ns += time.thread_time_ns() - begun
+        self._report()
         with self._changed:
             self._changed.notify_all()
+
+    def _report(self) -> None:
+        """Leave word for `reamon doctor` when the state has changed."""
+        state = self.health.state
+        if state != self._reported:
+            self._reported = state
+            self.spool.report(state, self.health.error, self.health.fix)
 
     def _deliver_starts(self) -> None:
         starts = [self._starts.popleft() for _ in range(len(self._starts))]
@@ -257,33 +299,17 @@ class Lane:
         batch = self.spool.take(self._batch_size)
         if batch is None:
             return
-        refused = 0
+        outcome = self._delivery.send(batch.spans, is_all=self.spool.pending + self.spool.spooled <= len(batch.spans))
         try:
-            self._finish(self.exporter.export(batch.spans))
-        except Rejected as refusal:
-            refused = self._refused(batch, refusal)
-        except BaseException:
+            if len(outcome.rest) < len(batch.spans):
+                self.exported += self.spool.settle(batch, outcome.rest, outcome.dead)
+        finally:
             self.spool.put_back(batch)
-            raise
-        self._settle(batch, refused)
+        if outcome.error is not None:
+            raise outcome.error
 
-    def _refused(self, batch: Batch, refusal: Rejected) -> int:
-        """How many spans of the batch the destination will never accept."""
-        ids = {span.span_id for span in batch.spans}
-        refused = len(batch.spans) if refusal.span_ids is None else len(ids.intersection(refusal.span_ids))
-        log(_LOGGER, logging.WARNING, "spans_rejected", lane=self.name, spans=refused, reason=refusal.reason)
-        return refused
-
-    def _settle(self, batch: Batch, refused: int) -> None:
-        try:
-            settled = self.spool.settle(batch)
-        except BaseException:
-            self.spool.put_back(batch)
-            raise
-        refused = min(refused, settled)
-        self.exported += settled - refused
-        if refused:
-            self.spool.drop("rejected", refused)
+    def _export(self, spans: list[Span]) -> None:
+        self._finish(self.exporter.export(spans))
 
     def _answer_flushes(self) -> None:
         """Tell those who wait for what is delivered now, once the exporter has made it visible."""
@@ -320,18 +346,6 @@ class Lane:
             await result
 
         self._runner.run(wait())
-
-    def _succeeded(self) -> None:
-        failures = self._backoff.failures
-        if self._backoff.succeeded():
-            log(_LOGGER, logging.INFO, "lane_recovered", lane=self.name, failures=failures)
-
-    def _failed(self, error: BaseException) -> None:
-        at_least = error.seconds if isinstance(error, RetryAfter) else 0.0
-        self._last_error = describe(error)
-        self._retry_at = time.monotonic() + self._backoff.failed(at_least)
-        if self._backoff.failures == 1:
-            log(_LOGGER, logging.WARNING, "lane_failing", lane=self.name, error=self._last_error, then="retried")
 
     def _shut_down(self, deadline: float) -> None:
         shutdown = getattr(self.exporter, "shutdown", None)

@@ -1,42 +1,30 @@
 """The outbox: what is not acknowledged yet, on disk, in batches, each for one destination."""
 
-import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from reamon.guard import describe, log
 from reamon.model import Span
-from reamon.processes import ProcessDirectory, abandon, current_id
-from reamon.store.mending import mended
+from reamon.pipeline._encoding import decode_spans, encode_spans
+from reamon.pipeline._outbox_file import OutboxFile
+from reamon.pipeline.delivery import DeadLetter
+from reamon.processes import ProcessDirectory, current_id
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS batches (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    destination TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    spans INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    written REAL NOT NULL,
-    body BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS batches_by_destination ON batches (destination, id);
-"""
-_BUSY_TIMEOUT: Final = 0.5  # short, because whoever writes here has other lanes to serve
-_NO_DATABASE: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-_decode = msgspec.msgpack.Decoder(list[Span]).decode
+DEFAULT_ABANDON_AFTER: Final = 7 * 24 * 3600.0
+_ABANDONED: Final = "nobody has been configured to send there for {days:.0f} days"
+_LOOK_FOR_ABANDONED: Final = 3600.0  # seconds between two looks
 
 
 class StoredBatch(msgspec.Struct, frozen=True):
     """Spans from disk.
 
     Attributes:
-        ids: What `remove` takes.
+        ids: What `settle` takes.
         spans: Oldest first.
     """
 
@@ -48,44 +36,56 @@ class Outbox:
     """Batches on disk, in one SQLite file that the processes of a machine share.
 
     A batch belongs to a destination, and only a lane with an equal one gets it. It is owned by the process that wrote
-    it; when that process is dead, whoever serves the destination next claims it. The file is made when it is first
-    needed, and one that is damaged is put aside. Methods may be called by any thread.
+    it; when that process is dead, whoever serves the destination claims it. What a destination refuses for good becomes
+    a dead letter: kept, with the reason, until somebody decides about it or the room is needed. The file is made when
+    it is first needed, and one that is damaged is put aside. Methods may be called by any thread.
 
     Args:
         path: The file; the life signs of its processes lie beside it.
-        max_bytes: What the batches may take on disk; beyond, the oldest are dropped, whoever owns them.
+        max_bytes: What it may take on disk; beyond, the oldest are dropped, dead letters first, whoever owns them.
+        abandon_after: Seconds after which batches that nobody claims become dead letters; None for never.
 
     Attributes:
         at_work: Held by whoever uses the file.
     """
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, abandon_after: float | None = DEFAULT_ABANDON_AFTER) -> None:
         self.path = path.absolute()
-        self._max_bytes = max_bytes
+        self._abandon_after = abandon_after
+        self._file = OutboxFile(self.path, max_bytes)
         self._processes = ProcessDirectory(self.path.with_name(path.name + "-processes"))
+        self._served: set[str] = set()
+        self._looked_for_abandoned: float | None = None
         self.at_work = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
 
-    def write(self, destination: str, spans: Sequence[Span]) -> tuple[int, bool]:
-        """Put a batch on disk.
+    def serve(self, destination: str) -> None:
+        """This process sends to `destination`, so nothing that waits for it is abandoned."""
+        self._served.add(destination)
+
+    def write(self, destination: str, batches: Iterable[Sequence[Span]]) -> tuple[tuple[int, ...], bool]:
+        """Put batches on disk, all of them or none.
 
         Returns:
-            Its id, and whether older batches had to go to make room.
+            Their ids, and whether older batches had to go to make room.
 
         Raises:
             sqlite3.Error: The file cannot be written.
             OSError: Its directory cannot be made.
         """
-        body = _encode(spans)
+        bodies = [(len(batch), encode_spans(batch)) for batch in batches]
+        ids = []
         with self.at_work:
             self._processes.enter(current_id())
-            with self._open() as connection:
-                made_room = self._make_room(connection, len(body))
-                row = connection.execute(
-                    "INSERT INTO batches (destination, owner, spans, bytes, written, body) VALUES (?, ?, ?, ?, ?, ?)",
-                    (destination, current_id(), len(spans), len(body), time.time(), body),
-                )
-                return row.lastrowid or 0, made_room
+            with self._file.open() as connection:
+                made_room = self._file.make_room(connection, sum(len(body) for _, body in bodies))
+                for spans, body in bodies:
+                    row = connection.execute(
+                        "INSERT INTO batches (destination, owner, spans, bytes, written, body)"
+                        " VALUES (?, ?, ?, ?, ?, ?)",
+                        (destination, current_id(), spans, len(body), time.time(), body),
+                    )
+                    ids.append(row.lastrowid or 0)
+        return tuple(ids), made_room
 
     def claim(self, destination: str) -> int:
         """Take over what dead processes left for `destination`. Returns how many spans that are.
@@ -97,19 +97,9 @@ class Outbox:
         with self.at_work:
             if not self.path.exists():
                 return 0
-            rows = self._query("SELECT DISTINCT owner FROM batches WHERE destination = ?", destination)
-            mine = current_id()
-            dead = [owner for (owner,) in rows if owner != mine and not self._processes.is_alive(owner)]
-            if not dead:
-                return 0
-            self._processes.enter(mine)
-            before = self.waiting(destination)
-            with self._open() as connection:
-                connection.executemany(
-                    "UPDATE batches SET owner = ? WHERE destination = ? AND owner = ?",
-                    [(mine, destination, owner) for owner in dead],
-                )
-            return self.waiting(destination) - before
+            claimed = self._claim(destination)
+            self._bury_abandoned()
+            return claimed
 
     def waiting(self, destination: str) -> int:
         """How many spans this process owns for `destination`."""
@@ -132,12 +122,12 @@ class Outbox:
     def oldest(self, destination: str, size: int) -> StoredBatch | None:
         """The oldest batches that this process owns for `destination`, up to `size` spans, together; at least one.
 
-        They stay until `remove`. A batch that cannot be read (a newer reamon wrote it) comes alone: its id, no spans.
+        They stay until `settle`. A batch that cannot be read (a newer reamon wrote it) comes alone: its id, no spans.
         """
         with self.at_work:
-            if not self._exists:
+            if not self._file.exists:
                 return None
-            rows = self._open().execute(
+            rows = self._file.open().execute(
                 "SELECT id, spans, body FROM batches WHERE destination = ? AND owner = ? ORDER BY id",
                 (destination, current_id()),
             )
@@ -145,7 +135,7 @@ class Outbox:
             for batch_id, count, body in rows:
                 if batch.ids and len(batch.spans) + count > size:
                     break
-                spans = _read(body)
+                spans = decode_spans(body)
                 if batch.ids and not spans:
                     break
                 batch = StoredBatch((*batch.ids, batch_id), batch.spans + spans)
@@ -154,113 +144,155 @@ class Outbox:
             rows.close()
         return batch if batch.ids else None
 
-    def remove(self, ids: Sequence[int]) -> int:
-        """Forget batches. Returns how many spans that were; fewer than expected if some had to make room meanwhile."""
+    def settle(
+        self, destination: str, ids: Sequence[int], rest: Sequence[Span] = (), dead: Sequence[DeadLetter] = ()
+    ) -> int:
+        """Forget batches, but for what of them has to be tried again or is refused for good.
+
+        Args:
+            destination: Whose they are.
+            ids: Of the batches.
+            rest: Spans of theirs that still wait; they keep their place.
+            dead: Spans of theirs that become dead letters.
+
+        Returns:
+            How many spans wait no longer; fewer than expected if some had to make room meanwhile.
+        """
         marks = ", ".join("?" * len(ids))
-        with self.at_work, self._open() as connection:
-            spans = connection.execute(f"SELECT coalesce(sum(spans), 0) FROM batches WHERE id IN ({marks})", ids)
-            (removed,) = spans.fetchone()
-            connection.execute(f"DELETE FROM batches WHERE id IN ({marks})", ids)
-            return int(removed)
+        with self.at_work:
+            with self._file.open() as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                found = connection.execute(f"SELECT coalesce(sum(spans), 0) FROM batches WHERE id IN ({marks})", ids)
+                (before,) = found.fetchone()
+                kept = self._keep(connection, ids[0], rest) if rest else 0
+                leaving = ids[1:] if rest else ids
+                connection.executemany("DELETE FROM batches WHERE id = ?", [(batch_id,) for batch_id in leaving])
+                self._insert_letters(connection, destination, dead)
+            self._file.shrink()
+        return int(before) - kept
+
+    def set_aside(self, ids: Sequence[int], counted_as: str, reason: str) -> int:
+        """Make dead letters of whole batches, as they are. Returns how many spans that were."""
+        marks = ", ".join("?" * len(ids))
+        with self.at_work, self._file.open() as connection:
+            return _move_to_letters(connection, f"id IN ({marks})", ids, counted_as, reason)
+
+    def bury(self, destination: str, dead: Sequence[DeadLetter]) -> None:
+        """Keep dead letters of spans that were not on disk.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+            OSError: Its directory cannot be made.
+        """
+        with self.at_work, self._file.open() as connection:
+            self._file.make_room(connection, 0)
+            self._insert_letters(connection, destination, dead)
+
+    def report(self, destination: str, lane: str, state: str, error: str | None, fix: str | None) -> None:
+        """Note how a lane of this process is doing, for `reamon doctor` to read; "ok" needs no note.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+            OSError: Its directory cannot be made.
+        """
+        with self.at_work:
+            mine = current_id()
+            if state != "ok":
+                self._processes.enter(mine)
+            with self._file.open() as connection:
+                connection.execute("DELETE FROM lanes WHERE destination = ? AND owner = ?", (destination, mine))
+                if state != "ok":
+                    row = (destination, mine, lane, state, time.time(), error, fix)
+                    connection.execute("INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         """Close the file. What this process still owns is free for the next one."""
         with self.at_work:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._file.close()
             self._processes.leave(current_id())
 
     def after_fork(self) -> None:
         """Let go of the parent's connection and its life sign."""
         self.at_work = threading.RLock()
-        if self._connection is not None:
-            abandon(self._connection)
-            self._connection = None
+        self._file.after_fork()
         self._processes.after_fork()
 
-    @property
-    def _exists(self) -> bool:
-        return self._connection is not None or self.path.exists()
+    def _claim(self, destination: str) -> int:
+        rows = self._file.query("SELECT DISTINCT owner FROM batches WHERE destination = ?", destination)
+        mine = current_id()
+        dead = [owner for (owner,) in rows if owner != mine and not self._processes.is_alive(owner)]
+        if not dead:
+            return 0
+        self._processes.enter(mine)
+        before = self.waiting(destination)
+        with self._file.open() as connection:
+            connection.executemany(
+                "UPDATE batches SET owner = ? WHERE destination = ? AND owner = ?",
+                [(mine, destination, owner) for owner in dead],
+            )
+        for owner in dead:
+            self._forget_process(owner)
+        return self.waiting(destination) - before
+
+    def _forget_process(self, owner: str) -> None:
+        """Remove the life sign of a dead process, once nothing is left of it."""
+        if not self._file.query("SELECT 1 FROM batches WHERE owner = ? LIMIT 1", owner):
+            with self._file.open() as connection:
+                connection.execute("DELETE FROM lanes WHERE owner = ?", (owner,))
+            self._processes.remove(owner)
+
+    def _bury_abandoned(self) -> None:
+        """Make dead letters of what nobody has sent for long, now and then."""
+        now = time.monotonic()
+        looked = self._looked_for_abandoned
+        if self._abandon_after is None or (looked is not None and now - looked < _LOOK_FOR_ABANDONED):
+            return
+        self._looked_for_abandoned = now
+        written_before = time.time() - self._abandon_after
+        rows = self._file.query("SELECT DISTINCT owner, destination FROM batches WHERE written < ?", written_before)
+        for owner, destination in rows:
+            if destination not in self._served and not self._processes.is_alive(owner):
+                self._bury_batches(owner, destination, written_before)
+                self._forget_process(owner)
+
+    def _bury_batches(self, owner: str, destination: str, written_before: float) -> None:
+        reason = _ABANDONED.format(days=(self._abandon_after or 0) / 86_400)
+        which = "owner = ? AND destination = ? AND written < ?"
+        with self._file.open() as connection:
+            _move_to_letters(connection, which, (owner, destination, written_before), "abandoned", reason)
+
+    def _keep(self, connection: sqlite3.Connection, batch_id: int, rest: Sequence[Span]) -> int:
+        body = encode_spans(rest)
+        changed = connection.execute(
+            "UPDATE batches SET spans = ?, bytes = ?, body = ? WHERE id = ?", (len(rest), len(body), body, batch_id)
+        )
+        return len(rest) if changed.rowcount else 0
+
+    def _insert_letters(self, connection: sqlite3.Connection, destination: str, dead: Sequence[DeadLetter]) -> None:
+        for letter in dead:
+            body = encode_spans(letter.spans)
+            connection.execute(
+                "INSERT INTO letters (destination, spans, bytes, died, counted_as, reason, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (destination, len(letter.spans), len(body), time.time(), letter.counted_as, letter.reason, body),
+            )
 
     def _number(self, query: str, destination: str, *more: Any) -> int:
         with self.at_work:
-            return int(self._query(query, destination, current_id(), *more)[0][0] or 0) if self._exists else 0
-
-    def _query(self, query: str, *parameters: Any) -> list[Any]:
-        return self._open().execute(query, parameters).fetchall()
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._connection = _connect(self.path)
-            except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode & 0xFF not in _NO_DATABASE:
-                    raise
-                self._put_aside(error)
-                self._connection = _connect(self.path)
-        return self._connection
-
-    def _put_aside(self, error: Exception) -> None:
-        """A file that is no database any more would be in the way for ever; keep it for whoever wants to mend it."""
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        self.path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        log("reamon.pipeline", logging.ERROR, "outbox_damaged", kept_as=str(aside), error=describe(error))
-
-    def _make_room(self, connection: sqlite3.Connection, needed: int) -> bool:
-        """Drop the oldest batches until `needed` bytes fit. Returns whether some went."""
-        connection.execute("BEGIN IMMEDIATE")
-        excess = _taken(connection) + needed - self._max_bytes
-        if excess <= 0:
-            return False
-        going = []
-        for batch_id, size in connection.execute("SELECT id, bytes FROM batches ORDER BY id"):
-            if excess <= 0:
-                break
-            going.append((batch_id,))
-            excess -= size
-        connection.executemany("DELETE FROM batches WHERE id = ?", going)
-        return bool(going)
+            if not self._file.exists:
+                return 0
+            return int(self._file.query(query, destination, current_id(), *more)[0][0] or 0)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, check_same_thread=False)
-    try:
-        path.chmod(0o600)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _taken(connection: sqlite3.Connection) -> int:
-    """Bytes on disk that hold something; to sum up all batches would take longer the more there are."""
-    pages, free, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+def _move_to_letters(
+    connection: sqlite3.Connection, which: str, parameters: Sequence[Any], counted_as: str, reason: str
+) -> int:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(
+        "INSERT INTO letters (destination, spans, bytes, died, counted_as, reason, body)"
+        f" SELECT destination, spans, bytes, ?, ?, ?, body FROM batches WHERE {which}",
+        (time.time(), counted_as, reason, *parameters),
     )
-    return int((pages - free) * size)
-
-
-def _encode(spans: Sequence[Span]) -> bytes:
-    try:
-        return msgspec.msgpack.encode(spans, enc_hook=_type_name)
-    except (ValueError, OverflowError):  # lone surrogates, integers beyond 64 bits
-        return msgspec.msgpack.encode([mended(span) for span in spans], enc_hook=_type_name)
-
-
-def _read(body: bytes) -> list[Span]:
-    try:
-        return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return []
-
-
-def _type_name(value: object) -> str:
-    """What stands for an object that a processor or a collector has put into a span, and that is no plain value."""
-    return f"<{type(value).__name__}>"
+    found = connection.execute(f"SELECT coalesce(sum(spans), 0) FROM batches WHERE {which}", parameters).fetchone()
+    connection.execute(f"DELETE FROM batches WHERE {which}", parameters)
+    return int(found[0])

@@ -10,6 +10,8 @@ import msgspec
 
 from reamon.guard import guard
 from reamon.model import Span
+from reamon.pipeline.breaker import Breaker
+from reamon.pipeline.health import Health
 from reamon.pipeline.lane import Lane
 from reamon.pipeline.outbox import Outbox
 from reamon.pipeline.queue import SpanQueue
@@ -33,14 +35,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_lane_bytes: Bytes that may wait in memory for one exporter.
         batch_size: Spans in one batch.
         flush_interval: Seconds until a finished span is committed.
+        retry_base: Seconds, at most, before the first new attempt of an exporter that fails.
         retry_cap: Seconds between two attempts.
+        breaker_failures: Failures in a row after which an exporter is left alone for a while.
+        breaker_rest: Seconds of that while.
+        breaker_successes: Batches that have to succeed before all is well again.
+        claim_interval: Seconds between looks for what dead processes have left.
     """
 
     max_queue: int = 100_000
     max_lane_bytes: int = 32 * 1024 * 1024
     batch_size: int = 2_000
     flush_interval: float = 0.2
+    retry_base: float = 0.1
     retry_cap: float = 10.0
+    breaker_failures: int = 5
+    breaker_rest: float = 5.0
+    breaker_successes: int = 1
+    claim_interval: float = 10.0
 
 
 class Pipeline:
@@ -75,22 +87,7 @@ class Pipeline:
     ) -> None:
         self._outbox = outbox
         self._age_of = age_of
-        self._lanes = [
-            Lane(
-                exporter,
-                Spool(
-                    exporter.name,
-                    destination_of(exporter),
-                    outbox,
-                    limits.max_lane_bytes,
-                    write_ahead=not _is_local(exporter),
-                ),
-                batch_size=limits.batch_size,
-                backoff=Backoff(cap=limits.retry_cap),
-                context=context,
-            )
-            for exporter in exporters
-        ]
+        self._lanes = [_make_lane(exporter, outbox, limits, context) for exporter in exporters]
         self._worker = Worker(
             build,
             stages,
@@ -197,3 +194,26 @@ def destination_of(exporter: Exporter) -> str:
 
 def _is_local(exporter: Exporter) -> bool:
     return getattr(exporter, "local", False)
+
+
+def _make_lane(exporter: Exporter, outbox: Outbox, limits: Limits, context: Callable[[], contextvars.Context]) -> Lane:
+    batch_size = min(limits.batch_size, getattr(exporter, "batch_size", limits.batch_size))
+    return Lane(
+        exporter,
+        Spool(
+            exporter.name,
+            destination_of(exporter),
+            outbox,
+            limits.max_lane_bytes,
+            write_ahead=not _is_local(exporter),
+            batch_size=batch_size,
+        ),
+        Health(
+            exporter.name,
+            Backoff(limits.retry_base, limits.retry_cap),
+            Breaker(limits.breaker_failures, limits.breaker_rest, limits.breaker_successes),
+        ),
+        batch_size=batch_size,
+        claim_interval=limits.claim_interval,
+        context=context,
+    )

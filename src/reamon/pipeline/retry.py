@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Exponential backoff with jitter and a low cap.
+    """Exponential backoff with full jitter and a low cap.
 
-    The n-th failure in a row waits for a random time between half and all of `base * 2**n`, and never longer than
-    `cap`: the jitter keeps many processes from returning at once, the cap bounds how late a recovery is noticed.
+    The n-th failure in a row waits for a random time between nothing and `base * 2**n`, and never longer than `cap`:
+    the jitter keeps many processes from returning at once, the cap bounds how late a recovery is noticed.
 
     Args:
         base: Seconds.
@@ -20,18 +20,16 @@ class Backoff:
         self, base: float = 0.1, cap: float = 10.0, uniform: Callable[[float, float], float] = random.uniform
     ) -> None:
         self._base = base
-        self._cap = cap
+        self.cap = cap
         self._uniform = uniform
         self.failures = 0
 
-    def failed(self, at_least: float = 0.0) -> float:
-        """Count a failure. Returns the seconds to wait, never less than what the destination asked for."""
-        ceiling = min(self._cap, self._base * 2.0 ** min(self.failures, 32))
+    def failed(self) -> float:
+        """Count a failure. Returns the seconds to wait."""
+        ceiling = min(self.cap, self._base * 2.0 ** min(self.failures, 32))
         self.failures += 1
-        return max(at_least, self._uniform(ceiling / 2, ceiling))
+        return self._uniform(0.0, ceiling)
 
-    def succeeded(self) -> bool:
-        """Count a success. Returns whether it ended a series of failures."""
-        recovered = self.failures > 0
+    def succeeded(self) -> None:
+        """Count a success, which ends a series of failures."""
         self.failures = 0
-        return recovered

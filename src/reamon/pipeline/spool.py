@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,10 +13,12 @@ import msgspec
 
 from reamon.guard import describe, log
 from reamon.model import Span
+from reamon.pipeline.delivery import DeadLetter
 from reamon.pipeline.outbox import Outbox
 
 _LOGGER: Final = "reamon.pipeline"
 _DISK_REST: Final = 1.0  # seconds for which a disk that has refused is not asked again
+_UNREADABLE: Final = "this version of reamon cannot read it; one that can may replay it"
 
 
 class Batch(msgspec.Struct, eq=False):
@@ -47,14 +49,26 @@ class Spool:
         outbox: The disk.
         max_bytes: What may wait in memory.
         write_ahead: Whether the disk comes first.
+        batch_size: Spans in one batch on disk, at most: what is sent at once is then removed at once.
     """
 
-    def __init__(self, lane: str, destination: str, outbox: Outbox, max_bytes: int, *, write_ahead: bool) -> None:
+    def __init__(
+        self,
+        lane: str,
+        destination: str,
+        outbox: Outbox,
+        max_bytes: int,
+        *,
+        write_ahead: bool,
+        batch_size: int = 2_000,
+    ) -> None:
         self._lane = lane
         self._destination = destination
         self._outbox = outbox
         self._max_bytes = max_bytes
         self._write_ahead = write_ahead
+        self._batch_size = batch_size
+        outbox.serve(destination)
         self._begin()
 
     def _begin(self) -> None:
@@ -108,12 +122,17 @@ class Spool:
                 self._in_flight = self._from_memory(size)
             return self._in_flight
 
-    def settle(self, batch: Batch) -> int:
-        """Forget a batch that was acknowledged or given up.
+    def settle(self, batch: Batch, rest: Sequence[Span] = (), dead: Sequence[DeadLetter] = ()) -> int:
+        """Forget what of a batch was acknowledged or is refused for good, and keep the rest in its place.
+
+        Args:
+            batch: What `take` returned.
+            rest: Those of its spans that have to be tried again.
+            dead: Those that are refused for good: kept on disk where possible, and counted.
 
         Returns:
-            How many spans that settles: none if the batch was left to the next process meanwhile, fewer than all if
-            some of them had to make room on disk and were counted as dropped.
+            How many spans were acknowledged: none if the batch was left to the next process meanwhile, fewer than all
+            if some of them had to make room on disk and were counted as dropped.
 
         Raises:
             sqlite3.Error: The outbox cannot forget it, so it has to be delivered again.
@@ -121,27 +140,29 @@ class Spool:
         with self._lock:
             if batch is not self._in_flight:
                 return 0
-            settled = len(batch.spans)
-            if batch.stored:
-                settled = self._outbox.remove(batch.stored)
-                self.spooled -= settled
-            else:
-                self._release(batch)
+            expected = len(batch.spans) - len(rest)
+            settle = self._settle_on_disk if batch.stored else self._settle_in_memory
+            settled = settle(batch, rest, dead)
             self._in_flight = None
-            return settled
+            acknowledged = min(settled, expected)
+            for letter in dead:
+                count = min(len(letter.spans), acknowledged)
+                acknowledged -= count
+                self._count_dead(letter, count)
+            return acknowledged
 
     def put_back(self, batch: Batch) -> None:
-        """Keep a batch that was not delivered, in its place."""
+        """Keep a batch in its place, unless it was settled."""
         with self._lock:
             if batch is self._in_flight:
                 self._in_flight = None
                 if not batch.stored:
                     self._waiting.appendleft(batch)
 
-    def drop(self, reason: str, spans: int) -> None:
-        """Count spans that were given up."""
-        with self._lock:
-            self.dropped[reason] += spans
+    def report(self, state: str, error: str | None, fix: str | None) -> None:
+        """Leave a note on disk of how the lane is doing."""
+        with self._complaining("outbox_unwritable"):
+            self._outbox.report(self._destination, self._lane, state, error, fix)
 
     def claim(self) -> int:
         """Take over what was left on disk for us, by dead processes or by this one. Returns how much waits there."""
@@ -181,6 +202,32 @@ class Spool:
         """Begin anew in a child: all this is the parent's to deliver."""
         self._begin()
 
+    def _settle_on_disk(self, batch: Batch, rest: Sequence[Span], dead: Sequence[DeadLetter]) -> int:
+        settled = self._outbox.settle(self._destination, batch.stored, rest, dead)
+        self.spooled -= settled
+        lost = settled - (len(batch.spans) - len(rest))
+        if lost > 0:  # the rest should have stayed, but had to make room
+            self.dropped["outbox_full"] += lost
+        return settled
+
+    def _settle_in_memory(self, batch: Batch, rest: Sequence[Span], dead: Sequence[DeadLetter]) -> int:
+        if dead:
+            with self._complaining("outbox_unwritable"):
+                self._outbox.bury(self._destination, dead)
+        left = Batch(list(rest), batch.weight * len(rest) // len(batch.spans))
+        settled = Batch(batch.spans[len(rest) :], batch.weight - left.weight)
+        self._release(settled)
+        if rest:
+            self._waiting.appendleft(left)
+        return len(settled.spans)
+
+    def _count_dead(self, letter: DeadLetter, count: int) -> None:
+        """Count, and log the first, the tenth, the hundredth: a backlog may be refused span by span."""
+        kind, before = letter.counted_as, self.dropped[letter.counted_as]
+        total = self.dropped[kind] = before + count
+        if not before or len(str(before)) < len(str(total)):
+            log(_LOGGER, logging.WARNING, "dead_letter", lane=self._lane, kind=kind, reason=letter.reason, total=total)
+
     def _from_memory(self, size: int) -> Batch:
         first = self._waiting.popleft()
         batch = Batch(list(first.spans), first.weight)
@@ -196,7 +243,7 @@ class Spool:
             if stored is None:
                 self._count_pushed_out()
             elif not stored.spans:
-                unreadable = self._outbox.remove(stored.ids)
+                unreadable = self._outbox.set_aside(stored.ids, "unreadable", _UNREADABLE)
                 self.spooled -= unreadable
                 self.dropped["unreadable"] += unreadable
                 self._complain("outbox_batch_unreadable", spans=unreadable)
@@ -208,9 +255,11 @@ class Spool:
         """Put a batch on disk. Returns whether it is there."""
         if time.monotonic() < self._disk_rests_until:
             return False
-        stored = 0
+        stored: tuple[int, ...] = ()
+        spans, size = batch.spans, self._batch_size
         with self._complaining("outbox_unwritable"):
-            stored, made_room = self._outbox.write(self._destination, batch.spans)
+            pieces = [spans[begin : begin + size] for begin in range(0, len(spans), size)]
+            stored, made_room = self._outbox.write(self._destination, pieces)
             self.spooled += len(batch.spans)
             if made_room:
                 self._count_pushed_out()
@@ -220,7 +269,7 @@ class Spool:
             self._disk_rests_until = time.monotonic() + _DISK_REST
             return False
         self._complaints.discard("memory_full")
-        batch.stored = (stored,)
+        batch.stored = stored
         self._release(batch)
         return True
 

@@ -7,15 +7,21 @@ class LaneStats(msgspec.Struct, frozen=True, kw_only=True):
     """One exporter's lane.
 
     Attributes:
-        state: "ok", "failing" (it is being retried) or "stopped".
+        state: "ok", "failing" (it is being retried), "open" (after several failures it is left alone for a while),
+            "half_open" (it is tried again after that), "paused" (somebody has to change something, see `fix`) or
+            "stopped".
         failures: How often in a row it has failed.
-        last_error: What it said last.
+        last_error: What it said last, while it fails.
+        fix: What has to be changed before it takes anything again.
+        down_seconds: For how long it has taken nothing.
         microseconds_per_span: CPU time of the lane's thread for each span that it delivered.
     """
 
     state: str
     failures: int
     last_error: str | None
+    fix: str | None
+    down_seconds: float | None
     microseconds_per_span: float | None
 
 
@@ -31,7 +37,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         pending: Spans that wait in memory, by lane.
         spooled: Spans that wait on disk, by lane.
         dropped: Spans that were given up, by reason: "queue_full", "processor" (it said so), "processor_error",
-            "rejected", "outbox_full", "memory_full", "unreadable" (on disk, in a form that this reamon does not know).
+            "outbox_full", "memory_full", and, kept on disk as dead letters, "rejected" (the destination will never take
+            it), "too_old" (the same, on account of its age), "unreadable" (on disk, in a form that this reamon does not
+            know) or what else an exporter says.
         internal_errors: Our own errors that were contained.
         microseconds_per_span: CPU time of the worker's thread for each span.
         queue_age_seconds: How long the oldest finished span has been waiting for the worker.

@@ -14,12 +14,12 @@ from reamon.pipeline._signal import Signal
 from reamon.pipeline.lane import Lane
 from reamon.pipeline.queue import SpanQueue
 from reamon.pipeline.stages import Stages
+from reamon.pipeline.weight import weight_of
 
 _CHUNK: Final = 64
 _HAND_OVER: Final = 1_024
 _BACKLOG: Final = 8_192
 _GATHER: Final = 1_024
-_SPAN_BYTES: Final = 700  # what a Span with its strings takes, payloads aside
 
 
 class Worker:
@@ -211,23 +211,9 @@ class Worker:
                 guard.contain("worker", error)
 
     def _hand_over(self, begun: list[Span], finished: list[Span]) -> None:
-        weight = sum(map(_weight, finished))
+        weight = sum(map(weight_of, finished))
         for lane in self._lanes:
             if begun:
                 lane.put_started(begun)
             if finished:
                 lane.put(finished, weight)
-
-
-def _weight(span: Span) -> int:
-    """Bytes that a span takes in memory, roughly."""
-    size = _SPAN_BYTES
-    if span.input is not None:
-        size += len(span.input.raw)
-    if span.output is not None:
-        size += len(span.output.raw)
-    if span.state_before is not None:
-        size += len(span.state_before.raw)
-    if span.state_after is not None:
-        size += len(span.state_after.raw)
-    return size
