@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reamon.errors import Rejected, RetryAfter
+from reamon.errors import Paused, Rejected, RetryAfter
 from reamon.guard import guard
 from reamon.model import Span
 from reamon.pipeline import Outbox
@@ -21,6 +21,7 @@ from reamon.pipeline.retry import Backoff
 from reamon.pipeline.spool import Spool
 from reamon.testing import make_span
 from support.exporters import Failing, Gate, Sink, wait_until
+from support.scripts import run
 
 MakeLane = Callable[..., Lane]
 
@@ -30,10 +31,17 @@ def make_lane(tmp_path: Path) -> Iterator[MakeLane]:
     lanes: list[Lane] = []
     outbox = Outbox(tmp_path / "outbox.sqlite", 10**9)
 
-    def make(exporter: Any, *, cap: float = 0.02, batch_size: int = 100) -> Lane:
+    def make(
+        exporter: Any,
+        *,
+        cap: float = 0.02,
+        batch_size: int = 100,
+        breaker: Breaker | None = None,
+        claim_interval: float = 10.0,
+    ) -> Lane:
         spool = Spool(exporter.name, exporter.name, outbox, 10**9, write_ahead=not getattr(exporter, "local", False))
-        health = Health(exporter.name, Backoff(base=0.01, cap=cap), Breaker(failures=10_000))
-        lane = Lane(exporter, spool, health, batch_size=batch_size)
+        health = Health(exporter.name, Backoff(base=0.01, cap=cap), breaker or Breaker(failures=10_000))
+        lane = Lane(exporter, spool, health, batch_size=batch_size, claim_interval=claim_interval)
         lanes.append(lane)
         return lane
 
@@ -157,6 +165,98 @@ def test_of_a_batch_refused_in_part_the_rest_counts_as_delivered(make_lane: Make
     assert flush(lane)
     assert lane.spool.dropped == {"rejected": 1}
     assert lane.exported == 2
+
+
+def test_a_bad_span_is_found_and_the_others_arrive(make_lane: MakeLane, tmp_path: Path) -> None:
+    def refuse(batch: Sequence[Span]) -> None:
+        if any(span.name == "span 3" for span in batch):
+            raise Rejected("no name", certain=False)
+
+    sink = Sink(before=refuse, local=False)
+    lane = make_lane(sink)
+    put(lane, 9)
+    assert flush(lane)
+    assert sorted(sink.names) == [f"span {number}" for number in (0, 1, 2, 4, 5, 6, 7, 8)]
+    assert lane.spool.dropped == {"rejected": 1}
+    assert lane.exported == 8
+
+
+def test_who_refuses_everything_for_a_while_costs_no_span(make_lane: MakeLane) -> None:
+    failing = Failing(Rejected("422", certain=False))
+    sink = Sink(before=failing, local=False)
+    lane = make_lane(sink)
+    spans = put(lane, 50)
+    wait_until(lambda: lane.stats().failures >= 5)
+    assert lane.stats().state == "failing"
+    failing.mend()
+    assert flush(lane)
+    assert sorted(sink.names) == sorted(span.name for span in spans)
+    assert lane.spool.dropped == {}
+
+
+def test_a_paused_lane_says_what_to_fix_and_goes_on_when_it_is_fixed(make_lane: MakeLane) -> None:
+    failing = Failing(Paused("401 Unauthorized", "set the key"))
+    sink = Sink(before=failing, local=False)
+    lane = make_lane(sink)
+    spans = put(lane, 2)
+    wait_until(lambda: lane.stats().state == "paused")
+    assert lane.stats().fix == "set the key"
+    failing.mend()
+    wait_until(lambda: sink.spans == spans)
+    wait_until(lambda: lane.stats().state == "ok")
+    assert (lane.stats().fix, lane.stats().last_error) == (None, None)
+
+
+def test_after_several_failures_the_breaker_opens_and_a_flush_probes_all_the_same(make_lane: MakeLane) -> None:
+    failing = Failing()
+    sink = Sink(before=failing, local=False)
+    lane = make_lane(sink, breaker=Breaker(failures=2, rest=3600))
+    spans = put(lane)
+    wait_until(lambda: lane.stats().state == "open")
+    calls = sink.calls
+    time.sleep(0.1)  # far longer than the backoff would be
+    assert sink.calls == calls
+    failing.mend()
+    assert flush(lane)
+    assert sink.spans == spans
+    assert lane.stats().state == "ok"
+
+
+def test_an_exporter_may_want_company_for_its_spans(make_lane: MakeLane) -> None:
+    class Patient(Sink):
+        flush_interval = 30.0
+
+    sink = Patient()
+    lane = make_lane(sink, batch_size=3)
+    put(lane)
+    time.sleep(0.05)
+    assert sink.calls == 0
+    put(lane)
+    put(lane)
+    wait_until(lambda: [len(batch) for batch in sink.batches] == [3])
+    put(lane)
+    assert flush(lane), "a flush waits for nobody"
+    assert [len(batch) for batch in sink.batches] == [3, 1]
+
+
+def test_what_a_process_leaves_while_the_lane_runs_is_delivered(make_lane: MakeLane, tmp_path: Path) -> None:
+    sink = Sink(local=False)
+    lane = make_lane(sink, claim_interval=0.05)
+    lane.start()
+    run(
+        tmp_path,
+        f"""
+        import os
+        from pathlib import Path
+        from reamon.pipeline.outbox import Outbox
+        from reamon.testing import make_span
+        Outbox(Path({str(tmp_path / "outbox.sqlite")!r}), 10**9).write("sink", [[make_span("left behind")]])
+        os._exit(9)
+        """,
+        returncode=9,
+    )
+    wait_until(lambda: sink.names == ["left behind"])
+    assert lane.spool.claimed == 1
 
 
 def test_an_async_exporter_runs_on_one_loop_of_its_own(make_lane: MakeLane) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from reamon import processes
 from reamon.model import Span
+from reamon.pipeline.delivery import DeadLetter
 from reamon.pipeline.outbox import Outbox
 from reamon.testing import make_span, sample_spans
 from support.scripts import run
@@ -215,6 +216,127 @@ def test_a_claim_is_under_the_id_of_this_process(outbox: Outbox, path: Path) -> 
     outbox.write("crm", [[make_span()]])
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT owner FROM batches").fetchall() == [(processes.current_id(),)]
+
+
+def letters(path: Path) -> list[tuple[str, int, str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT destination, spans, counted_as, reason FROM letters ORDER BY id").fetchall()
+
+
+def test_several_batches_are_written_at_once_or_not_at_all(outbox: Outbox) -> None:
+    ids, _ = outbox.write("crm", [[make_span("a"), make_span("b")], [make_span("c")]])
+    assert len(ids) == 2
+    assert outbox.settle("crm", ids[:1]) == 2
+    assert outbox.waiting("crm") == 1
+
+
+def test_of_a_batch_the_rest_keeps_its_place(outbox: Outbox) -> None:
+    a, b, c = make_span("a"), make_span("b"), make_span("c")
+    ids, _ = outbox.write("crm", [[a, b]])
+    mark = outbox.newest("crm")
+    outbox.write("crm", [[c]])
+    assert outbox.settle("crm", ids, rest=[b]) == 1
+    assert outbox.has_until("crm", mark)
+    batch = outbox.oldest("crm", 10)
+    assert batch is not None
+    assert batch.spans == [b, c]
+
+
+def test_what_is_refused_for_good_is_kept_as_a_dead_letter_with_the_reason(outbox: Outbox, path: Path) -> None:
+    good, bad = make_span("good"), make_span("bad")
+    ids, _ = outbox.write("crm", [[good, bad]])
+    assert outbox.settle("crm", ids, dead=[DeadLetter([bad], "422 no name", "rejected")]) == 2
+    assert outbox.waiting("crm") == 0
+    assert letters(path) == [("crm", 1, "rejected", "422 no name")]
+
+
+def test_dead_letters_of_spans_that_were_in_memory_are_kept_too(outbox: Outbox, path: Path) -> None:
+    outbox.bury("crm", [DeadLetter([make_span(), make_span()], "older than a day", "too_old")])
+    assert letters(path) == [("crm", 2, "too_old", "older than a day")]
+
+
+def test_dead_letters_make_room_before_anything_that_waits(path: Path) -> None:
+    outbox = Outbox(path, 300_000)
+    for _ in range(8):
+        outbox.bury("crm", [DeadLetter([make_span(input="x" * 20_000)], "no", "rejected")])
+    made_room = [outbox.write("crm", [[make_span(input="x" * 20_000)]])[1] for _ in range(9)]
+    assert not any(made_room)
+    assert outbox.waiting("crm") == 9
+    assert len(letters(path)) < 8
+
+
+def leave(path: Path, destination: str) -> None:
+    """A process writes a batch and dies."""
+    run(
+        path.parent.parent,
+        f"""
+        import os
+        from pathlib import Path
+        from reamon.pipeline.outbox import Outbox
+        from reamon.testing import make_span
+        Outbox(Path({str(path)!r}), 10**9).write({destination!r}, [[make_span("left")]])
+        os._exit(9)
+        """,
+        returncode=9,
+    )
+
+
+def age(path: Path, seconds: float) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE batches SET written = written - ?", (seconds,))
+
+
+def test_what_nobody_sends_for_long_becomes_a_dead_letter(path: Path) -> None:
+    leave(path, "gone")
+    outbox = Outbox(path, PLENTY, abandon_after=86_400)
+    age(path, 100_000)
+    outbox.claim("crm")
+    assert letters(path) == [("gone", 1, "abandoned", "nobody has been configured to send there for 1 days")]
+    assert [file.name for file in (path.parent / "outbox.sqlite-processes").glob("*-*")] == []
+
+
+@pytest.mark.parametrize(("age_days", "served", "abandon_after"), [(0, "", 86_400), (9, "gone", 86_400), (9, "", None)])
+def test_nothing_else_does(path: Path, age_days: float, served: str, abandon_after: float | None) -> None:
+    leave(path, "gone")
+    outbox = Outbox(path, PLENTY, abandon_after)
+    outbox.serve(served)
+    age(path, age_days * 86_400)
+    outbox.claim("crm")
+    assert letters(path) == []
+
+
+def test_the_life_sign_of_a_dead_process_goes_with_the_last_of_its_batches(path: Path) -> None:
+    leave(path, "crm")
+    outbox = Outbox(path, PLENTY)
+    outbox.claim("crm")
+    alive = [file.name for file in (path.parent / "outbox.sqlite-processes").glob("*-*")]
+    assert alive == [processes.current_id()]
+
+
+def test_the_state_of_a_lane_is_noted_until_it_is_well_again(outbox: Outbox, path: Path) -> None:
+    def notes() -> list[tuple[str, ...]]:
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.execute("SELECT destination, lane, state, error, fix FROM lanes").fetchall()
+
+    outbox.report("crm", "lane", "paused", "401", "set a key")
+    assert notes() == [("crm", "lane", "paused", "401", "set a key")]
+    outbox.report("crm", "lane", "ok", None, None)
+    assert notes() == []
+
+
+def test_the_file_gives_back_what_a_backlog_took(path: Path) -> None:
+    outbox = Outbox(path, PLENTY)
+    ids, _ = outbox.write("crm", [[make_span(input="x" * 50_000)] for _ in range(400)])
+    grown = _pages(path)
+    for batch_id in ids:
+        outbox.settle("crm", [batch_id])
+    assert _pages(path) < grown / 3
+
+
+def _pages(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        pages: int = connection.execute("PRAGMA page_count").fetchone()[0]
+        return pages
 
 
 def _is_unicode(span: Span) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from reamon.pipeline.delivery import DeadLetter
 from reamon.pipeline.outbox import Outbox
 from reamon.pipeline.spool import Batch, Spool
 from reamon.testing import make_span
@@ -218,6 +219,43 @@ def test_a_batch_that_cannot_be_read_is_counted_and_does_not_stop_the_others(out
     assert spool.spooled == 0
 
 
+@pytest.mark.parametrize("write_ahead", [True, False])
+def test_of_a_batch_that_is_settled_in_part_the_rest_comes_again(outbox: Outbox, write_ahead: bool) -> None:
+    spool = spool_on(outbox, write_ahead=write_ahead)
+    put(spool, "a", "b", "c")
+    batch = taken(spool)
+    _, bad, later = batch.spans
+    assert spool.settle(batch, [later], [DeadLetter([bad], "no name", "rejected")]) == 1
+    assert (spool.pending + spool.spooled, spool.dropped) == (1, {"rejected": 1})
+    batch = taken(spool)
+    assert names(batch) == ["c"]
+    assert spool.settle(batch) == 1
+    assert spool.pending + spool.spooled == 0
+
+
+def test_dead_letters_are_logged_now_and_then(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    spool = spool_on(outbox)
+    for _ in range(20):
+        put(spool, "a")
+        batch = taken(spool)
+        spool.settle(batch, dead=[DeadLetter(batch.spans, "no name", "rejected")])
+    assert [record.message.split("total=")[1] for record in caplog.records] == ["1", "10"]
+
+
+def test_dead_letters_that_no_disk_takes_are_counted_all_the_same(tmp_path: Path) -> None:
+    spool = spool_on(unwritable(tmp_path))
+    put(spool, "a")
+    batch = taken(spool)
+    assert spool.settle(batch, dead=[DeadLetter(batch.spans, "no name", "rejected")]) == 0
+    assert (spool.pending, spool.dropped) == (0, {"rejected": 1})
+
+
+def test_what_is_sent_at_once_is_one_batch_on_disk(outbox: Outbox) -> None:
+    spool = Spool("lane", "crm", outbox, PLENTY, write_ahead=True, batch_size=2)
+    put(spool, *"abcde")
+    assert [names(taken(spool, size=2)) for _ in range(1)] == [["a", "b"]]
+
+
 def _refuse(*_: object) -> None:
     raise sqlite3.OperationalError("database or disk is full")
 
@@ -245,13 +283,15 @@ class Accounting(RuleBasedStateMachine):
         self.batch = self.spool.take(size)
 
     @precondition(lambda self: self.batch is not None)
-    @rule(is_acknowledged=st.booleans())
-    def answer(self, is_acknowledged: bool) -> None:
+    @rule(accepted=st.integers(0, 10), refused=st.integers(0, 3))
+    def answer(self, accepted: int, refused: int) -> None:
         assert self.batch is not None
-        if is_acknowledged:
-            self.settled += self.spool.settle(self.batch)
-        else:
-            self.spool.put_back(self.batch)
+        spans = self.batch.spans
+        dead = spans[accepted : accepted + refused]
+        letters = [DeadLetter(dead, "no", "rejected")] if dead else []
+        if accepted or dead:
+            self.settled += self.spool.settle(self.batch, spans[accepted + refused :], letters)
+        self.spool.put_back(self.batch)
         self.batch = None
 
     @rule()

@@ -16,6 +16,7 @@ from reamon.guard import guard, log
 from reamon.model import Span
 from reamon.pipeline._forked import Workplace
 from reamon.pipeline._signal import Signal
+from reamon.pipeline.commits import Commits
 from reamon.pipeline.delivery import Delivery
 from reamon.pipeline.health import Health
 from reamon.pipeline.spool import Spool
@@ -57,6 +58,7 @@ class Lane:
         health: When to try again.
         batch_size: Spans in one batch, at most; an exporter may want fewer.
         claim_interval: Seconds between looks for what dead processes have left for it.
+        commits: Who waits until his span is on disk, where anybody does.
         context: The context of the lane's thread; spans of the exporter's own doings are suppressed in it.
 
     Attributes:
@@ -72,6 +74,7 @@ class Lane:
         *,
         batch_size: int,
         claim_interval: float = 10.0,
+        commits: Commits | None = None,
         context: Callable[[], contextvars.Context] = contextvars.copy_context,
     ) -> None:
         self.name = exporter.name
@@ -82,6 +85,7 @@ class Lane:
         self._gathers_for: float = getattr(exporter, "flush_interval", 0.0)
         self._claim_interval = claim_interval
         self._delivery = Delivery(self._export, batch_size, getattr(exporter, "batch_bytes", None))
+        self._commits = commits
         self._context = context
         self._begin()
 
@@ -137,6 +141,10 @@ class Lane:
                     return False
                 self._thread = thread
         return True
+
+    def has_kept(self, mark: int) -> bool:
+        """Whether the first `mark` spans that were put are delivered or on disk, or the disk refuses them."""
+        return self.spool.left_memory >= mark or self.spool.is_refused
 
     # -- called by whoever flushes or shuts down ---------------------------------------------------------------------
 
@@ -275,6 +283,10 @@ class Lane:
         self._report()
         with self._changed:
             self._changed.notify_all()
+        if self._commits is not None:
+            if self.health.failures:
+                self.spool.move_to_disk()
+            self._commits.check()
 
     def _report(self) -> None:
         """Leave word for `reamon doctor` when the state has changed."""

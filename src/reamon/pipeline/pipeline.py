@@ -11,6 +11,7 @@ import msgspec
 from reamon.guard import guard
 from reamon.model import Span
 from reamon.pipeline.breaker import Breaker
+from reamon.pipeline.commits import Commits
 from reamon.pipeline.health import Health
 from reamon.pipeline.lane import Lane
 from reamon.pipeline.outbox import Outbox
@@ -41,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         breaker_rest: Seconds of that while.
         breaker_successes: Batches that have to succeed before all is well again.
         claim_interval: Seconds between looks for what dead processes have left.
+        durability_timeout: Seconds that a call waits until its span is on disk, at most; None if it does not wait.
     """
 
     max_queue: int = 100_000
@@ -53,6 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     breaker_rest: float = 5.0
     breaker_successes: int = 1
     claim_interval: float = 10.0
+    durability_timeout: float | None = None
 
 
 class Pipeline:
@@ -87,7 +90,8 @@ class Pipeline:
     ) -> None:
         self._outbox = outbox
         self._age_of = age_of
-        self._lanes = [_make_lane(exporter, outbox, limits, context) for exporter in exporters]
+        commits = None if limits.durability_timeout is None else Commits(limits.durability_timeout)
+        self._lanes = [_make_lane(exporter, outbox, limits, commits, context) for exporter in exporters]
         self._worker = Worker(
             build,
             stages,
@@ -97,6 +101,7 @@ class Pipeline:
             is_finished=is_finished,
             on_start=on_start,
             on_drain=on_drain,
+            commits=commits,
             context=context,
         )
 
@@ -196,7 +201,13 @@ def _is_local(exporter: Exporter) -> bool:
     return getattr(exporter, "local", False)
 
 
-def _make_lane(exporter: Exporter, outbox: Outbox, limits: Limits, context: Callable[[], contextvars.Context]) -> Lane:
+def _make_lane(
+    exporter: Exporter,
+    outbox: Outbox,
+    limits: Limits,
+    commits: Commits | None,
+    context: Callable[[], contextvars.Context],
+) -> Lane:
     batch_size = min(limits.batch_size, getattr(exporter, "batch_size", limits.batch_size))
     return Lane(
         exporter,
@@ -215,5 +226,6 @@ def _make_lane(exporter: Exporter, outbox: Outbox, limits: Limits, context: Call
         ),
         batch_size=batch_size,
         claim_interval=limits.claim_interval,
+        commits=commits,
         context=context,
     )

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from reamon.pipeline.commits import Commit, Commits
+
 _ASLEEP = 1
 _PAUSE = 0.0001
 
@@ -41,8 +43,8 @@ class SpanQueue(deque[Any]):
         """How many finished spans wait."""
         return sum(map(self._is_finished, list(self)))
 
-    def wake(self) -> None:
-        """Called by whoever sees that `wake_at` items wait."""
+    def wake(self) -> Commit | None:
+        """Called by whoever sees that `wake_at` items wait. Returns what he has to wait for, if anything."""
         waiting = len(self)
         if waiting > self.capacity:
             self._drop_newest()
@@ -51,6 +53,7 @@ class SpanQueue(deque[Any]):
         else:
             self.wake_at = self._crowd + 1
         self._on_wake()
+        return None
 
     def sleep(self) -> bool:
         """Ask to be woken by the next span. Returns whether one has come already."""
@@ -72,3 +75,36 @@ class SpanQueue(deque[Any]):
         with self._dropping:
             if len(self) > self.capacity:  # not so if the worker, or another thread, was here meanwhile
                 self.dropped += self._is_finished(self.pop())
+
+
+class DurableQueue(SpanQueue):
+    """A queue in which each span wakes the worker, and whoever brings it waits until it is on disk.
+
+    Args:
+        capacity: As above.
+        on_wake: As above.
+        is_finished: As above.
+        commits: Who waits for what.
+    """
+
+    def __init__(
+        self, capacity: int, on_wake: Callable[[], None], is_finished: Callable[[Any], bool], commits: Commits
+    ) -> None:
+        self._commits = commits
+        super().__init__(capacity, on_wake, is_finished)
+
+    @property
+    def wake_at(self) -> int:
+        """Always: even an empty queue, since the worker may have taken the span already."""
+        return 0
+
+    @wake_at.setter
+    def wake_at(self, items: int) -> None:
+        """Not heard."""
+
+    def wake(self) -> Commit | None:
+        """Wake the worker, and wait with the others."""
+        self._on_wake()  # the first span starts the worker
+        commit = self._commits.join()
+        super().wake()
+        return commit

@@ -90,6 +90,11 @@ class Spool:
         """How many spans are in memory, and nowhere else."""
         return self.accepted - self.left_memory
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the disk has refused what was last written to it."""
+        return "outbox_unwritable" in self._complaints
+
     def put(self, spans: list[Span], weight: int) -> None:
         """Add spans, and move to disk what has to go there."""
         with self._lock:

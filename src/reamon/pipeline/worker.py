@@ -11,8 +11,9 @@ from typing import Any, Final
 from reamon.guard import guard, log
 from reamon.model import Span
 from reamon.pipeline._signal import Signal
+from reamon.pipeline.commits import Commits
 from reamon.pipeline.lane import Lane
-from reamon.pipeline.queue import SpanQueue
+from reamon.pipeline.queue import DurableQueue, SpanQueue
 from reamon.pipeline.stages import Stages
 from reamon.pipeline.weight import weight_of
 
@@ -34,6 +35,7 @@ class Worker:
         is_finished: Whether a queued item is a finished span, and no notice of one that has begun.
         on_start: Called on the thread that records the first span, before ours are started.
         on_drain: Called before each drain.
+        commits: Who waits until his span is on disk, where anybody does.
         context: The context of the thread.
     """
 
@@ -48,9 +50,14 @@ class Worker:
         is_finished: Callable[[Any], bool],
         on_start: Callable[[], object],
         on_drain: Callable[[], object],
+        commits: Commits | None = None,
         context: Callable[[], contextvars.Context] = contextvars.copy_context,
     ) -> None:
-        self.queue = SpanQueue(capacity, self.nudge, is_finished)
+        self._commits = commits
+        if commits is None:
+            self.queue = SpanQueue(capacity, self.nudge, is_finished)
+        else:
+            self.queue = DurableQueue(capacity, self.nudge, is_finished, commits)
         self._build = build
         self._stages = stages
         self._lanes = lanes
@@ -73,6 +80,8 @@ class Worker:
         self._taken = 0
         self._in_hand = 0
         self._busy_ns = 0
+        if self._commits is not None:
+            self._commits.stop()
 
     @property
     def recorded(self) -> int:
@@ -146,24 +155,39 @@ class Worker:
                 guard.contain("worker start", error)
                 return
             self._thread = thread
+            if self._commits is not None:
+                self._commits.is_served = True
 
     def _run(self) -> None:
         while not self._stopping:
-            if not self.queue.sleep() and self._done >= self._wanted:
+            if not self.queue.sleep() and not self._is_awaited:
                 self._wake.wait()
             self._wake.clear()
             self.queue.gather(_GATHER)
-            if self._done >= self._wanted and len(self.queue) < _GATHER and not self._stopping:
+            if not self._is_awaited and len(self.queue) < _GATHER and not self._stopping:
                 self._wake.wait(self._interval)
             wanted = self._wanted
             try:
-                self._drain()
+                self._drain_and_commit()
             except BaseException as error:
                 guard.contain("worker", error)
             self._tell_of_drops()
             with self._drained:
                 self._done = wanted
                 self._drained.notify_all()
+        if self._commits is not None:
+            self._commits.stop()
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether somebody waits for the queue to be drained."""
+        return self._done < self._wanted or (self._commits is not None and self._commits.is_wanted)
+
+    def _drain_and_commit(self) -> None:
+        group = None if self._commits is None else self._commits.close_group()
+        self._drain()
+        if self._commits is not None and group is not None:
+            self._commits.hand_over(group, [(lane, lane.spool.accepted) for lane in self._lanes])
 
     def _tell_of_drops(self) -> None:
         if self.queue.dropped and not self._has_told_of_drops:

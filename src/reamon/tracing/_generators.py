@@ -8,6 +8,7 @@ from reamon.tracing._switch import current, switch
 from reamon.tracing._tracer import Arguments, Parent, Tracer
 from reamon.tracing.capture import snapshot
 from reamon.tracing.lifecycle import fail, finish
+from reamon.tracing.recorder import Pending
 
 _ITEMS_KEPT = 10_000
 _FRAME = 64  # bytes of an output for its brackets and the note of what was cut
@@ -59,22 +60,22 @@ class _Run:
         except Exception as error:
             guard.contain("generator item", error)
 
-    def ended(self) -> None:
-        """The generator ended, or its consumer had enough."""
+    def ended(self) -> Pending | None:
+        """The generator ended, or its consumer had enough. Returns what has to be waited for, if anything."""
         recorder, span = switch.recorder, self.span
         if span is None or recorder is None:
-            return
+            return None
         end = recorder.now()
-        finish(span, end, self._output())
+        return finish(span, end, self._output())
 
-    def failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> Pending | None:
         """The generator raised; what it had yielded until then is its output."""
         span = self.span
         if span is None:
-            return
+            return None
         if span.raw_output is None and (self._items or self._cut):
             span.raw_output = self._output()
-        fail(span, error)
+        return fail(span, error)
 
     def _encode(self, item: Any) -> None:
         raw = snapshot(item, self._room) if self._room > 0 else b""
@@ -117,10 +118,14 @@ def drive(
         try:
             item = step(sent)
         except StopIteration as stop:
-            run.ended()
+            pending = run.ended()
+            if pending is not None:
+                pending.wait()
             return stop.value
         except BaseException as error:
-            run.failed(error)
+            pending = run.failed(error)
+            if pending is not None:
+                pending.wait()
             raise
         finally:
             run.pause(consumer)
@@ -136,6 +141,7 @@ def drive(
 
 
 def _close(generator: Generator[Any, Any, Any], run: _Run) -> None:
+    """Close a generator whose consumer had enough; without waiting, since this may be the garbage collector."""
     consumer = run.resume()
     try:
         generator.close()
@@ -159,10 +165,14 @@ async def drive_async(
         try:
             item = await step(sent)
         except StopAsyncIteration:
-            run.ended()
+            pending = run.ended()
+            if pending is not None:
+                await pending
             return
         except BaseException as error:
-            run.failed(error)
+            pending = run.failed(error)
+            if pending is not None:
+                await pending
             raise
         finally:
             run.pause(consumer)
@@ -178,6 +188,7 @@ async def drive_async(
 
 
 async def _aclose(generator: AsyncGenerator[Any, Any], run: _Run) -> None:
+    """The same of an async one."""
     consumer = run.resume()
     try:
         await generator.aclose()

@@ -18,14 +18,14 @@ from reamon.tracing.active import ActiveSpan
 from reamon.tracing.capture import ITEM_SIZE, encode, room_left, snapshot
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import SUPPRESSED, NoopSpan
-from reamon.tracing.recorder import Recorder
+from reamon.tracing.recorder import Pending, Recorder
 
 Function = Callable[..., Any]
 CallIdOf = Callable[[Mapping[str, Any]], object]
 Arguments = dict[str, Any]
 Parent = ActiveSpan | NoopSpan | None
 Open = Callable[[Recorder, Parent, Arguments | None], ActiveSpan | None]
-Close = Callable[[ActiveSpan, Any, int], None]
+Close = Callable[[ActiveSpan, Any, int], Pending | None]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Tracer(msgspec.Struct, frozen=True):
 
     Attributes:
         open: Begins the span of one call; None where it could not be begun, which is our fault and not the caller's.
-        close: Ends the span of a call that returned.
+        close: Ends the span of a call that returned; what the call has to wait for, if anything.
         binds: Whether `open` wants the arguments; else it is given None.
         options: What was asked for.
     """
@@ -136,11 +136,11 @@ def _without(ignored: tuple[str, ...], arguments: Arguments) -> Arguments:
 
 
 def _make_close(captures: bool) -> Close:
-    def close_span(span: ActiveSpan, result: Any, end: int) -> None:
+    def close_span(span: ActiveSpan, result: Any, end: int) -> Pending | None:
         try:
             recorder = switch.recorder
             if recorder is None or span.end_mark:
-                return
+                return None
             if captures and span.raw_output is None:
                 span.raw_output = snapshot(result, recorder.payload_limit)
             span.end_mark = end
@@ -148,9 +148,10 @@ def _make_close(captures: bool) -> Close:
                 queue = recorder.queue
                 queue.append(span)
                 if len(queue) >= queue.wake_at:
-                    queue.wake()
+                    return queue.wake()
         except Exception as error:
             guard.contain("finish", error)
+        return None
 
     return close_span
 

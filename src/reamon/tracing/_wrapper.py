@@ -26,15 +26,29 @@ _TEMPLATE = """\
         reamon_result = {await_}reamon_function({forwarded})
         reamon_end = reamon_recorder.now()
     except BaseException as reamon_error:
-        reamon_fail(reamon_span, reamon_error)
+        reamon_pending = reamon_fail(reamon_span, reamon_error)
+        if reamon_pending is not None:
+            {settle}
         raise
     finally:
         {restore}
-    reamon_close(reamon_span, reamon_result, reamon_end)
+    reamon_pending = reamon_close(reamon_span, reamon_result, reamon_end)
+    if reamon_pending is not None:
+        {settle}
     return reamon_result
 """
-_SYNC = {"colour": "", "await_": "", "restore": "reamon_current.reset(reamon_token)"}
-_ASYNC = {"colour": "async ", "await_": "await ", "restore": "reamon_leave(reamon_span, reamon_parent)"}
+_SYNC = {
+    "colour": "",
+    "await_": "",
+    "restore": "reamon_current.reset(reamon_token)",
+    "settle": "reamon_pending.wait()",
+}
+_ASYNC = {
+    "colour": "async ",
+    "await_": "await ",
+    "restore": "reamon_leave(reamon_span, reamon_parent)",
+    "settle": "await reamon_pending",
+}
 
 
 def compile_wrapper(function: Callable[..., Any], binding: Binding, tracer: Tracer, *, is_async: bool) -> Any:

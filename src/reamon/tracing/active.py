@@ -298,7 +298,9 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             queue = recorder.queue
             queue.append(self)
             if len(queue) >= queue.wake_at:
-                queue.wake()
+                pending = queue.wake()
+                if pending is not None:
+                    pending.wait()
 
     # -- for the library ---------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from reamon.tracing._state import Spec, Trace
 from reamon.tracing._switch import switch
 from reamon.tracing.active import ActiveSpan
 from reamon.tracing.noop import NoopSpan
-from reamon.tracing.recorder import Recorder
+from reamon.tracing.recorder import Pending, Recorder
 
 _WORKFLOW = SpanKind.WORKFLOW
 _AGENT = SpanKind.AGENT
@@ -81,17 +81,20 @@ def _open_trace(
     return root
 
 
-def finish(span: ActiveSpan, end: int, raw_output: bytes | None = None) -> None:
+def finish(span: ActiveSpan, end: int, raw_output: bytes | None = None) -> Pending | None:
     """End a span.
 
     Args:
         span: The span.
         end: Monotonic nanoseconds, taken before anything else was done.
         raw_output: The snapshot of what it returned; what the application set itself stands.
+
+    Returns:
+        What the call has to wait for before it returns, if anything.
     """
     recorder = switch.recorder
     if recorder is None or span.end_mark:
-        return
+        return None
     if span.raw_output is None:
         span.raw_output = raw_output
     span.end_mark = end
@@ -99,20 +102,27 @@ def finish(span: ActiveSpan, end: int, raw_output: bytes | None = None) -> None:
         queue = recorder.queue
         queue.append(span)
         if len(queue) >= queue.wake_at:
-            queue.wake()
+            return queue.wake()
+    return None
 
 
-def fail(span: ActiveSpan, error: BaseException) -> None:
-    """End a span that an exception leaves. Never raises: the exception is the application's."""
+def fail(span: ActiveSpan, error: BaseException) -> Pending | None:
+    """End a span that an exception leaves. Never raises: the exception is the application's.
+
+    Returns:
+        What the call has to wait for before it raises, if anything; a coroutine that is being closed may not wait.
+    """
     try:
         recorder = switch.recorder
         if recorder is None or span.end_mark:
-            return
+            return None
         end = recorder.now()
         details = span._more()
         if not isinstance(error, GeneratorExit) or details.status is None:
             details.status = "cancelled" if is_cancellation(error) else "error"
             details.error = describe_error(error)
-        finish(span, end)
+        pending = finish(span, end)
     except Exception as internal:
         guard.contain("fail", internal)
+        return None
+    return None if isinstance(error, GeneratorExit) else pending

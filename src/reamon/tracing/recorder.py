@@ -2,14 +2,24 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Protocol
 
 from reamon.model.ids import RANDOM_BITS
 from reamon.processes import current_id
 from reamon.tracing._switch import switch
 from reamon.tracing.capture import DEFAULT_LIMIT
 from reamon.tracing.clock import Clock
+
+
+class Pending(Protocol):
+    """A span on its way to disk, where the application wants to wait for that."""
+
+    def wait(self) -> None:
+        """Wait, on the calling thread."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait, in a coroutine."""
 
 
 class Queue(Protocol):
@@ -23,8 +33,8 @@ class Queue(Protocol):
     def __len__(self) -> int:
         """How many items wait."""
 
-    def wake(self) -> None:
-        """Called once `wake_at` items or more wait."""
+    def wake(self) -> Pending | None:
+        """Called once `wake_at` items or more wait. Returns what the caller has to wait for, if anything."""
 
 
 class Recorder:

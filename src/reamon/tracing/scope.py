@@ -15,6 +15,7 @@ from reamon.tracing.capture import snapshot
 from reamon.tracing.current import leave
 from reamon.tracing.lifecycle import begin, fail, finish
 from reamon.tracing.noop import NOOP, SUPPRESSED, NoopSpan
+from reamon.tracing.recorder import Pending
 from reamon.tracing.wrapping import wrap
 
 F = TypeVar("F")
@@ -119,15 +120,9 @@ class Scope:
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
     ) -> None:
         """End the span; an exception that leaves the block is recorded and goes on."""
-        span, parent = self._take_entered()
-        if span is None:
-            return
-        recorder = switch.recorder
-        leave(span, parent)
-        if error is not None:
-            fail(span, error)
-        elif recorder is not None:
-            finish(span, recorder.now())
+        pending = self._leave(error)
+        if pending is not None:
+            pending.wait()
 
     async def __aenter__(self) -> ActiveSpan | NoopSpan:
         """Begin a span and make it current."""
@@ -137,7 +132,20 @@ class Scope:
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
     ) -> None:
         """End the span."""
-        self.__exit__(kind, error, stack)
+        pending = self._leave(error)
+        if pending is not None:
+            await pending
+
+    def _leave(self, error: BaseException | None) -> Pending | None:
+        """End the span of the innermost block; what has to be waited for, if anything."""
+        span, parent = self._take_entered()
+        if span is None:
+            return None
+        recorder = switch.recorder
+        leave(span, parent)
+        if error is not None:
+            return fail(span, error)
+        return None if recorder is None else finish(span, recorder.now())
 
     def _take_entered(self) -> Entry:
         """The entry that this exit belongs to: the innermost that is current here, where tasks share the scope."""

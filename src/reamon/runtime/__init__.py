@@ -1,7 +1,6 @@
-"""The runtime: the composition root. The one place where settings, tracing, pipeline and parts are put together."""
+"""The runtime of this process: made by `configure()`, and brought to an end by `shutdown()`, exit, fork and SIGTERM."""
 
 import atexit
-import contextvars
 import logging
 import os
 import signal
@@ -11,16 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from reamon import plugins, processes
+from reamon import processes
 from reamon.errors import ConfigurationError
 from reamon.guard import guard, log
-from reamon.model import Span
-from reamon.pipeline import Limits, Outbox, Pipeline, RedactKeys, Stages, Stats, destination_of
+from reamon.pipeline import Stats
 from reamon.protocols import Collector, Exporter, Processor
-from reamon.tracing import Clock, Recorder, Started, attach, detach, suppress, to_span
+from reamon.runtime.assembly import Runtime, assemble, resolve_settings
+from reamon.tracing import Clock, detach
 
 if TYPE_CHECKING:
     from reamon.settings import MonitoringSettings
+
+__all__ = ["Runtime", "aflush", "ashutdown", "configure", "flush", "shutdown", "stats"]
 
 _NOTHING: Final = Stats(
     recorded=0,
@@ -34,95 +35,6 @@ _NOTHING: Final = Stats(
     queue_age_seconds=0.0,
     lanes={},
 )
-
-
-class Runtime:
-    """What `configure()` made: the settings, the parts, and the pipeline that connects them.
-
-    Args:
-        settings: All settings.
-        exporters: Where finished spans go.
-        stages: Processors, collectors, sampler.
-        clock: Injected by tests.
-        random_62: Gives the bits that make ids unique; injected by tests.
-    """
-
-    def __init__(
-        self,
-        settings: "MonitoringSettings",
-        exporters: Sequence[Exporter],
-        stages: Stages,
-        *,
-        clock: Clock | None = None,
-        random_62: Callable[[], int] | None = None,
-    ) -> None:
-        self.settings = settings
-        self.exporters = tuple(exporters)
-        limits = Limits(
-            max_queue=settings.max_queue,
-            max_lane_bytes=settings.max_lane_bytes,
-            batch_size=settings.batch_size,
-            flush_interval=settings.flush_interval,
-            retry_cap=settings.retry_cap,
-        )
-        self._clock = clock or Clock()
-        self.pipeline = Pipeline(
-            self._build,
-            exporters,
-            stages,
-            Outbox(settings.home / "outbox.sqlite", settings.max_outbox_bytes),
-            limits,
-            is_finished=lambda item: not isinstance(item, Started),
-            on_start=_finish_with_multiprocessing,
-            on_drain=self._clock.reanchor,
-            age_of=self._age_of,
-            context=_quiet_context,
-        )
-        self.recorder = Recorder(
-            self.pipeline.queue,
-            clock=self._clock,
-            random_62=random_62,
-            payload_limit=settings.payload_limit,
-            project=settings.project,
-        )
-
-    def record(self) -> None:
-        """Begin to record, or, where that is switched off, stop. What is recorded waits for `start`."""
-        if self.settings.enabled:
-            attach(self.recorder)
-        else:
-            detach()
-
-    def start(self) -> None:
-        """Open the exporters, take over what dead processes left on disk, and begin to deliver.
-
-        Raises:
-            ReamonError: An exporter cannot be opened; the others are shut down again.
-        """
-        opened: list[Exporter] = []
-        try:
-            for exporter in self.exporters:
-                opened.append(exporter)
-                _call(exporter, "open")
-        except BaseException:
-            for exporter in opened:
-                _call(exporter, "shutdown", 0.0)
-            raise
-        self.pipeline.start()
-
-    def after_fork(self) -> None:
-        """Begin anew in a forked child."""
-        self.pipeline.after_fork()
-        self.recorder.after_fork()
-
-    def _build(self, item: Any) -> Span | None:
-        process_id = self.recorder.process_id
-        return item.to_span(process_id) if isinstance(item, Started) else to_span(item, process_id)
-
-    def _age_of(self, item: Any) -> float:
-        ended = item.root.start if isinstance(item, Started) else item.end_mark
-        return max(self.recorder.now() - ended, 0) / 1e9
-
 
 _runtime: Runtime | None = None
 _stopping: Runtime | None = None
@@ -167,17 +79,19 @@ def configure(
         True
     """
     global _runtime  # noqa: PLW0603 - one process, one runtime
-    resolved = _resolve_settings(settings, overrides)
-    destinations = plugins.make("exporters", _chosen(exporters, resolved.exporters), resolved.options_of)
-    _refuse_shared_destination(destinations)
-    derivers = plugins.make("collectors", _chosen(collectors, resolved.collectors))
-    editors = plugins.make("processors", _chosen(processors, resolved.processors))
-    if resolved.redact_keys:
-        editors.insert(0, RedactKeys(resolved.redact_keys))
-    stages = Stages(editors, derivers, resolved.sample_rate)
+    resolved = resolve_settings(settings, overrides)
+    runtime = assemble(
+        resolved,
+        exporters,
+        collectors,
+        processors,
+        _finish_with_multiprocessing,
+        clock=clock,
+        random_62=random_62,
+    )
     with _lock:
         before = _runtime
-        runtime = _runtime = Runtime(resolved, destinations, stages, clock=clock, random_62=random_62)
+        _runtime = runtime
         runtime.record()
         try:
             if before is not None:
@@ -252,59 +166,7 @@ def stats() -> Stats:
     return _last_stats if runtime is None else runtime.pipeline.stats()
 
 
-# -- parts ---------------------------------------------------------------------------------------------------------
-
-
-def _resolve_settings(
-    settings: "MonitoringSettings | Mapping[str, Any] | None", overrides: Mapping[str, Any]
-) -> "MonitoringSettings":
-    from reamon.settings import MonitoringSettings  # noqa: PLC0415 - pydantic-settings takes half a second
-
-    if settings is None:
-        return MonitoringSettings(**overrides)
-    if isinstance(settings, Mapping):
-        return MonitoringSettings(**{**settings, **overrides})
-    if not isinstance(settings, MonitoringSettings):
-        raise ConfigurationError(f"configure(): settings is a MonitoringSettings or a mapping, not {settings!r}")
-    if not overrides:
-        return settings
-    given = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return MonitoringSettings(**{**given, **overrides})
-
-
-def _chosen(given: Sequence[Any] | str | None, default: Sequence[str]) -> Sequence[Any]:
-    """The parts that were asked for; names in one string are separated by commas, as in the settings."""
-    from reamon.settings import split_names  # noqa: PLC0415 - see above
-
-    if given is None:
-        return default
-    return split_names(given) if isinstance(given, str) else given
-
-
-def _refuse_shared_destination(exporters: Sequence[Exporter]) -> None:
-    by_destination: dict[str, str] = {}
-    for exporter in exporters:
-        other = by_destination.setdefault(destination_of(exporter), exporter.name)
-        if other != exporter.name:
-            where = destination_of(exporter)
-            raise ConfigurationError(f"exporters: {other!r} and {exporter.name!r} both send to {where!r}; keep one")
-
-
-def _call(exporter: Exporter, method: str, *arguments: Any) -> None:
-    """Call an optional method of an exporter."""
-    optional = getattr(exporter, method, None)
-    if optional is not None:
-        optional(*arguments)
-
-
 # -- the process -----------------------------------------------------------------------------------------------------
-
-
-def _quiet_context() -> contextvars.Context:
-    """A context in which nothing is recorded: our threads, and what exporters do in them."""
-    context = contextvars.Context()
-    context.run(suppress().__enter__)
-    return context
 
 
 _hooked = False

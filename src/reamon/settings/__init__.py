@@ -1,0 +1,18 @@
+"""Settings: keyword arguments, environment variables `REAMON_*` and `LANGSMITH_*`, a `.env` file."""
+
+from reamon.settings.langsmith import LangSmithSettings
+from reamon.settings.monitoring import MonitoringSettings, split_names
+from reamon.settings.parts import JSONLSettings, SQLiteSettings
+from reamon.settings.template import template
+from reamon.settings.variables import unknown_variables, variable_names
+
+__all__ = [
+    "JSONLSettings",
+    "LangSmithSettings",
+    "MonitoringSettings",
+    "SQLiteSettings",
+    "split_names",
+    "template",
+    "unknown_variables",
+    "variable_names",
+]
