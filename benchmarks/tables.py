@@ -13,7 +13,9 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     console = Console()
     for outcome in outcomes:
         console.print(_figures(outcome.table))
-    console.print(_promises([promise for outcome in outcomes for promise in outcome.promises]))
+    promises = [promise for outcome in outcomes for promise in outcome.promises]
+    if promises:
+        console.print(_promises(promises))
 
 
 def _figures(table: Table) -> RichTable:

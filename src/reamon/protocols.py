@@ -18,8 +18,9 @@ class Exporter(Protocol):
 
     `export` returns: the batch is acknowledged and will not be sent again. It raises: the batch is kept and sent again,
     with backoff, for as long as it takes. `RetryAfter` says when to come back, `Paused` that somebody has to change
-    something first, `Rejected` that some spans will never be accepted. It may be `async def`: each exporter has a thread, and so an event loop, of its own; no other
-    exporter and no caller waits for it. Delivery is at least once: key by `span_id` where duplicates matter.
+    something first, `Rejected` that some spans will never be accepted. It may be `async def`: each exporter has a
+    thread, and so an event loop, of its own; no other exporter and no caller waits for it. Delivery is at least once:
+    key by `span_id` where duplicates matter.
 
     Optional attributes and methods, found by name:
 

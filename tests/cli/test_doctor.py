@@ -5,13 +5,16 @@ import json
 import shutil
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from reamon.cli import _checks, main
+from reamon.cli import _checks, _delivery_checks, main
+from reamon.pipeline.backlog import Backlog
+from reamon.pipeline.backlog_entries import Wanted
+from reamon.pipeline.delivery import DeadLetter
 from reamon.pipeline.outbox import Outbox
 from reamon.processes import ProcessDirectory
 from reamon.store.sqlite import VERSION_TABLE
@@ -140,13 +143,67 @@ def test_recording_that_is_off_is_said(db: Path, diagnose: Diagnosis, monkeypatc
     assert diagnose("--db", db)[1]["settings"] == [("note", "recording is off (REAMON_ENABLED)")]
 
 
-def test_what_waits_in_the_outbox_is_told(tmp_path: Path, db: Path, diagnose: Diagnosis) -> None:
-    outbox = Outbox(tmp_path / ".reamon" / "outbox.sqlite", max_bytes=1_000_000)
-    outbox.write("langsmith:calls", [make_span(), make_span()])
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    """That of an application which starts here; of this process, which lives."""
+    with closing(Outbox(tmp_path / ".reamon" / "outbox.sqlite", max_bytes=1_000_000)) as outbox:
+        yield outbox
+
+
+def test_what_waits_with_nobody_to_deliver_it_is_told_with_what_becomes_of_it(
+    outbox: Outbox, db: Path, diagnose: Diagnosis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.write("langsmith:calls", [[make_span(), make_span()]])
     outbox.close()
     ((verdict, text),) = diagnose("--db", db)[1]["outbox"]
     assert verdict == "note"
     assert text.startswith("2 spans for langsmith:calls, the oldest since ")
+    assert "UTC: they wait for an application that sends there, and become dead letters from " in text
+    monkeypatch.setenv("REAMON_ABANDON_AFTER", "none")
+    assert diagnose("--db", db)[1]["outbox"][0][1].endswith("UTC: they wait for an application that sends there")
+
+
+def test_what_a_living_process_delivers_is_well(outbox: Outbox, db: Path, diagnose: Diagnosis) -> None:
+    outbox.write("langsmith:calls", [[make_span()], [make_span()]])
+    code, findings = diagnose("--db", db)
+    ((verdict, text),) = findings["outbox"]
+    assert (code, verdict) == (0, "good")
+    assert text.startswith("2 spans for langsmith:calls")
+    assert text.endswith("a living process is delivering them")
+
+
+def test_of_what_waits_the_part_is_told_that_nobody_delivers(outbox: Outbox, db: Path, diagnose: Diagnosis) -> None:
+    outbox.bury("crm", [DeadLetter([make_span(), make_span()], "no", "rejected")])
+    backlog = Backlog(outbox.path)
+    backlog.replay(backlog.items(Wanted()))
+    outbox.write("crm", [[make_span()]])
+    ((verdict, text),) = diagnose("--db", db)[1]["outbox"]
+    assert verdict == "note"
+    assert text.startswith("3 spans for crm")
+    assert "2 of them wait for an application" in text
+
+
+@pytest.mark.parametrize(("state", "verdict", "code"), [("paused", "bad", 1), ("open", "note", 0)])
+def test_a_lane_that_is_not_well_is_told_with_what_to_do(
+    outbox: Outbox, db: Path, diagnose: Diagnosis, state: str, verdict: str, code: int
+) -> None:
+    outbox.report("langsmith:calls", "langsmith", state, "401 Unauthorized", "set LANGSMITH_API_KEY")
+    found, findings = diagnose("--db", db)
+    ((told, text),) = findings["lane langsmith"]
+    assert (found, told) == (code, verdict)
+    assert text.startswith(f"langsmith:calls is {state} since ")
+    assert text.endswith("401 Unauthorized; set LANGSMITH_API_KEY")
+
+
+def test_dead_letters_are_told_by_kind_with_the_command_to_look_at_them(
+    outbox: Outbox, db: Path, diagnose: Diagnosis
+) -> None:
+    for reason, kind in (("no name", "rejected"), ("25 h ago", "too_old"), ("no start", "rejected")):
+        outbox.bury("crm", [DeadLetter([make_span()], reason, kind)])
+    rejected, too_old = diagnose("--db", db)[1]["dead letters"]
+    assert rejected[1].startswith("2 spans for crm, rejected since ")
+    assert rejected[1].endswith("(no name): `reamon outbox show L1`, then replay, export or drop")
+    assert "`reamon outbox show L2`" in too_old[1]
 
 
 def test_an_outbox_that_cannot_be_read_is_wrong(tmp_path: Path, db: Path, diagnose: Diagnosis) -> None:
@@ -154,6 +211,84 @@ def test_an_outbox_that_cannot_be_read_is_wrong(tmp_path: Path, db: Path, diagno
     (tmp_path / ".reamon" / "outbox.sqlite").write_text("not a database " * 100)
     code, findings = diagnose("--db", db)
     assert (code, findings["outbox"][0][0]) == (1, "bad")
+
+
+def test_an_outbox_that_was_put_aside_is_told(tmp_path: Path, db: Path, diagnose: Diagnosis) -> None:
+    (tmp_path / ".reamon").mkdir()
+    (tmp_path / ".reamon" / "outbox.sqlite.damaged-1").touch()
+    ((verdict, text),) = diagnose("--db", db)[1]["outbox"]
+    assert verdict == "note"
+    assert "outbox.sqlite.damaged-1 was damaged and put aside" in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "verdict", "words"),
+    [
+        (
+            {"LANGSMITH_API_KEY": "lsv2_pt_secret", "LANGSMITH_PROJECT": "calls"},
+            "good",
+            "https://api.smith.langchain.com, project calls, a key is set",
+        ),
+        ({}, "bad", "https://api.smith.langchain.com, project default, but no key is set: set LANGSMITH_API_KEY"),
+        ({"LANGSMITH_ENDPOINT": "http://localhost:1984"}, "note", "no key is set (LANGSMITH_API_KEY)"),
+        ({"LANGSMITH_TRACING": "false"}, "note", "left out: LANGSMITH_TRACING (or REAMON_LANGSMITH__TRACING) is false"),
+        ({"REAMON_EXPORTERS": "sqlite", "LANGSMITH_API_KEY": "lsv2_pt_secret"}, "note", "add langsmith to"),
+    ],
+)
+def test_the_connection_to_langsmith_is_told_without_the_key(
+    db: Path,
+    diagnose: Diagnosis,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    verdict: str,
+    words: str,
+) -> None:
+    for name, value in {"REAMON_EXPORTERS": "sqlite,langsmith", **environment}.items():
+        monkeypatch.setenv(name, value)
+    _, findings = diagnose("--db", db)
+    ((told, text),) = findings["langsmith"]
+    assert told == verdict
+    assert words in text
+    assert "secret" not in str(findings)
+
+
+def test_langsmith_is_not_mentioned_where_nobody_does(db: Path, diagnose: Diagnosis) -> None:
+    assert "langsmith" not in diagnose("--db", db)[1]
+
+
+MOUNTS = """\
+overlay / overlay rw 0 0
+tmpfs /run tmpfs rw 0 0
+/dev/sda1 /data ext4 rw 0 0
+/dev/sda2 /data/with\\040space xfs rw 0 0
+tmpfs /data/covered tmpfs rw 0 0
+/dev/sda3 /data/covered ext4 rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("home", "kind"),
+    [
+        ("/app/.reamon", "overlay"),
+        ("/run/reamon", "tmpfs"),
+        ("/running", "overlay"),
+        ("/data/reamon", "ext4"),
+        ("/data/with space/reamon", "xfs"),
+        ("/data/covered", "ext4"),
+    ],
+)
+def test_the_file_system_of_a_directory_is_found(home: str, kind: str) -> None:
+    assert _delivery_checks.file_system_of(Path(home), MOUNTS) == kind
+
+
+def test_a_home_that_goes_with_its_container_is_told(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS)
+    (finding,) = _delivery_checks.place(Path("/app/.reamon"), mounts)
+    assert finding.verdict == "note"
+    assert finding.text.startswith("/app/.reamon is in a container's own layer, and goes with the container")
+    assert list(_delivery_checks.place(Path("/data/reamon"), mounts)) == []
+    assert list(_delivery_checks.place(Path("/app/.reamon"), tmp_path / "nowhere")) == []
 
 
 def test_a_disk_that_is_almost_full_is_wrong(db: Path, diagnose: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "traces": "list the newest workflow traces",
     "show": "show a call, or one trace, with all that ran in it",
     "doctor": "say what is configured, whether the store is sound, and what is wrong",
+    "outbox": "look at what is not delivered yet or was refused: list, show, export, replay, drop",
     "migrate": "bring the store's tables up to this version",
 }
 """The commands, in the order in which a newcomer meets them."""

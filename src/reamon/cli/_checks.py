@@ -6,8 +6,6 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
-from datetime import UTC, datetime
 from enum import StrEnum, auto
 from pathlib import Path
 
@@ -17,9 +15,9 @@ from reamon.errors import StoreError
 from reamon.plugins import GROUPS, names
 from reamon.processes import ProcessDirectory
 from reamon.settings import MonitoringSettings, unknown_variables
-from reamon.store.inspection import Inspection, inspect, read_only
+from reamon.store.inspection import Inspection, inspect
 from reamon.store.sqlite import SCHEMA_VERSION
-from reamon.terminal.figures import count, moment, volume
+from reamon.terminal.figures import count, volume
 
 EXTRAS = {
     "cli": "colour in the terminal",
@@ -31,7 +29,6 @@ EXTRAS = {
 LOW_DISK = 500_000_000
 """Free bytes below which a store is about to be in trouble."""
 
-_WAITING = "SELECT destination, sum(spans), min(written) FROM batches GROUP BY destination ORDER BY destination"
 _REQUIREMENT = re.compile(r"""^(?P<package>[\w.-]+).*\bextra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
 
 
@@ -114,20 +111,6 @@ def configuration(settings: MonitoringSettings) -> Iterator[Finding]:
             if name not in names(group):
                 installed = ", ".join(names(group)) or "none"
                 yield bad("settings", f"{group} = {name}: there is no such {group[:-1]}; installed are: {installed}")
-
-
-def backlog(home: Path) -> Iterator[Finding]:
-    """What could not be delivered yet and waits in an outbox in `home`."""
-    for path in sorted(home.glob("*.sqlite")):
-        try:
-            with closing(read_only(path)) as connection:
-                waiting = connection.execute(_WAITING).fetchall()
-        except sqlite3.Error as error:
-            yield bad("outbox", f"{path} cannot be read: {error}")
-            continue
-        for destination, spans, since in waiting:
-            when = moment(datetime.fromtimestamp(since, UTC))
-            yield note("outbox", f"{count(spans, 'span')} for {destination}, the oldest since {when} UTC: {path}")
 
 
 def _listed(group: str, settings: MonitoringSettings) -> str:

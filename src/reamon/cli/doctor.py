@@ -1,9 +1,9 @@
-"""`reamon doctor`: what is configured, whether the store is sound, and what is wrong."""
+"""`reamon doctor`: what is configured, whether the store is sound, what waits, and what is wrong."""
 
 import argparse
 from collections.abc import Iterator, Sequence
 
-from reamon.cli import _checks
+from reamon.cli import _checks, _delivery_checks
 from reamon.cli._checks import Finding, Verdict
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._store import add_store_option, store_of, store_of_environment
@@ -42,7 +42,9 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
     else:
         yield from _checks.configuration(settings)
         path = store_of(arguments)
-        yield from _checks.backlog(settings.home)
+        yield from _delivery_checks.langsmith(settings)
+        yield from _delivery_checks.place(settings.home)
+        yield from _delivery_checks.backlog(settings.home, settings.abandon_after)
     yield from _checks.store(path)
     yield from _checks.extras()
 

@@ -6,18 +6,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reamon.exporters.console import ConsoleExporter
     from reamon.exporters.jsonl import JSONLExporter, read_jsonl
+    from reamon.exporters.langsmith.client import LangSmithClient
+    from reamon.exporters.langsmith.exporter import LangSmithExporter
     from reamon.exporters.memory import MemoryExporter
     from reamon.exporters.sqlite import SQLiteExporter
 
 _HOMES = {
     "ConsoleExporter": "reamon.exporters.console",
     "JSONLExporter": "reamon.exporters.jsonl",
+    "LangSmithClient": "reamon.exporters.langsmith.client",
+    "LangSmithExporter": "reamon.exporters.langsmith.exporter",
     "MemoryExporter": "reamon.exporters.memory",
     "SQLiteExporter": "reamon.exporters.sqlite",
     "read_jsonl": "reamon.exporters.jsonl",
 }
 
-__all__ = ["ConsoleExporter", "JSONLExporter", "MemoryExporter", "SQLiteExporter", "read_jsonl"]
+__all__ = [
+    "ConsoleExporter",
+    "JSONLExporter",
+    "LangSmithClient",
+    "LangSmithExporter",
+    "MemoryExporter",
+    "SQLiteExporter",
+    "read_jsonl",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -69,12 +69,16 @@ class SpanLink(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         trace_id: The other span's trace.
         span_id: The other span.
-        relation: What it is to this one ("parent_trace": the workflow in which this workflow was started).
+        relation: What it is to this one. "parent_trace": the workflow in which this workflow was started;
+            "remote_parent": the caller in another process, by its W3C ids; "langsmith_parent": the caller's LangSmith
+            run, on every span of the trace.
+        context: The other span as its own system writes it (LangSmith: the dotted order).
     """
 
     trace_id: str
     span_id: str
     relation: str = "linked"
+    context: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):

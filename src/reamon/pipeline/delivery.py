@@ -86,30 +86,34 @@ class Delivery:
         self._shuffle = shuffle
         self._lone_since: dict[str, tuple[float, int]] = {}
 
-    def send(self, spans: Sequence[Span], *, is_all: bool) -> Outcome:
+    def send(self, spans: Sequence[Span], weight: int | None = None, *, is_all: bool) -> Outcome:
         """Send a batch, as far as possible.
 
         Args:
             spans: The batch.
+            weight: Its bytes, roughly, where that is known.
             is_all: Whether nothing else waits.
         """
-        settled: set[str] = set()
+        settled: list[Span] = []
         dead: list[DeadLetter] = []
         error: BaseException | None = None
         try:
-            for piece in self._pieces(spans):
+            for piece in self._pieces(spans, weight):
                 self._send_piece(piece, settled, dead)
         except BaseException as failure:  # also a SystemExit of an exporter: the lane outlives it
             error = failure
         if isinstance(error, RefusesEverything) and is_all and len(settled) + len(error.suspects) == len(spans):
             dead += self._lone_culprits(error.suspects)
-            settled.update(span.span_id for letter in dead for span in letter.spans)
+            settled += [span for letter in dead for span in letter.spans]
         else:
             self._lone_since.clear()
-        rest = [span for span in spans if span.span_id not in settled]
+        if error is None:
+            return Outcome(dead, [], None)
+        done = {span.span_id for span in settled}
+        rest = [span for span in spans if span.span_id not in done]
         return Outcome(dead, rest, error if rest else None)
 
-    def _send_piece(self, piece: list[Span], settled: set[str], dead: list[DeadLetter]) -> None:
+    def _send_piece(self, piece: list[Span], settled: list[Span], dead: list[DeadLetter]) -> None:
         parts = [piece]
         suspects: list[tuple[Span, Rejected]] = []
         has_accepted = False
@@ -135,7 +139,7 @@ class Delivery:
             if refusal is not None:
                 _bury(suspect, refusal, settled, dead)
 
-    def _refusal_of(self, part: list[Span], settled: set[str], dead: list[DeadLetter]) -> Rejected | None:
+    def _refusal_of(self, part: list[Span], settled: list[Span], dead: list[DeadLetter]) -> Rejected | None:
         """Send spans; what the destination says if it refuses them, and does not say which."""
         try:
             self._export(part)
@@ -144,7 +148,7 @@ class Delivery:
                 return refusal
             refused = set(refusal.span_ids)
             dead += [_letter([span for span in part if span.span_id in refused], refusal)]
-        settled.update(span.span_id for span in part)
+        settled += part
         return None
 
     def _lone_culprits(self, suspects: Sequence[tuple[Span, Rejected]]) -> list[DeadLetter]:
@@ -159,23 +163,27 @@ class Delivery:
                 culprits.append(_letter([span], refusal))
         return culprits
 
-    def _pieces(self, spans: Sequence[Span]) -> Iterator[list[Span]]:
+    def _pieces(self, spans: Sequence[Span], weight: int | None) -> Iterator[list[Span]]:
+        is_light = self._octets is None or (weight is not None and weight <= self._octets)
+        if len(spans) <= self._size and is_light:  # the usual case, in which nobody has to be weighed
+            yield list(spans)
+            return
         piece: list[Span] = []
         octets = 0
         for span in spans:
-            weight = 0 if self._octets is None else weight_of(span)
-            is_full = len(piece) >= self._size or (self._octets is not None and octets + weight > self._octets)
+            added = 0 if self._octets is None else weight_of(span)
+            is_full = len(piece) >= self._size or (self._octets is not None and octets + added > self._octets)
             if piece and is_full:
                 yield piece
                 piece, octets = [], 0
             piece.append(span)
-            octets += weight
+            octets += added
         if piece:
             yield piece
 
 
-def _bury(span: Span, refusal: Rejected, settled: set[str], dead: list[DeadLetter]) -> None:
-    settled.add(span.span_id)
+def _bury(span: Span, refusal: Rejected, settled: list[Span], dead: list[DeadLetter]) -> None:
+    settled.append(span)
     dead.append(_letter([span], refusal))
 
 

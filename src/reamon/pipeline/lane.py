@@ -311,7 +311,9 @@ class Lane:
         batch = self.spool.take(self._batch_size)
         if batch is None:
             return
-        outcome = self._delivery.send(batch.spans, is_all=self.spool.pending + self.spool.spooled <= len(batch.spans))
+        outcome = self._delivery.send(
+            batch.spans, batch.weight, is_all=self.spool.pending + self.spool.spooled <= len(batch.spans)
+        )
         try:
             if len(outcome.rest) < len(batch.spans):
                 self.exported += self.spool.settle(batch, outcome.rest, outcome.dead)

@@ -26,10 +26,12 @@ class StoredBatch(msgspec.Struct, frozen=True):
     Attributes:
         ids: What `settle` takes.
         spans: Oldest first.
+        bytes: What they take on disk.
     """
 
     ids: tuple[int, ...]
     spans: list[Span]
+    bytes: int = 0
 
 
 class Outbox:
@@ -128,17 +130,17 @@ class Outbox:
             if not self._file.exists:
                 return None
             rows = self._file.open().execute(
-                "SELECT id, spans, body FROM batches WHERE destination = ? AND owner = ? ORDER BY id",
+                "SELECT id, spans, bytes, body FROM batches WHERE destination = ? AND owner = ? ORDER BY id",
                 (destination, current_id()),
             )
             batch = StoredBatch((), [])
-            for batch_id, count, body in rows:
+            for batch_id, count, octets, body in rows:
                 if batch.ids and len(batch.spans) + count > size:
                     break
                 spans = decode_spans(body)
                 if batch.ids and not spans:
                     break
-                batch = StoredBatch((*batch.ids, batch_id), batch.spans + spans)
+                batch = StoredBatch((*batch.ids, batch_id), batch.spans + spans, batch.bytes + octets)
                 if not spans:
                     break
             rows.close()

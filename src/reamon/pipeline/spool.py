@@ -26,7 +26,7 @@ class Batch(msgspec.Struct, eq=False):
 
     Attributes:
         spans: Oldest first.
-        weight: Bytes they take in memory, roughly.
+        weight: Bytes they take, roughly: in memory, or on disk if they come from there.
         stored: Its ids in the outbox, if it is there.
     """
 
@@ -253,7 +253,7 @@ class Spool:
                 self.dropped["unreadable"] += unreadable
                 self._complain("outbox_batch_unreadable", spans=unreadable)
             else:
-                return Batch(stored.spans, 0, stored.ids)
+                return Batch(stored.spans, stored.bytes, stored.ids)
         return None
 
     def _store(self, batch: Batch) -> bool:

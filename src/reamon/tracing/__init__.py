@@ -17,6 +17,7 @@ from reamon.tracing.decorators import (
     trace_tts,
     trace_workflow,
 )
+from reamon.tracing.headers import extract, inject
 from reamon.tracing.manual import record_span, start_span
 from reamon.tracing.noop import NoopSpan
 from reamon.tracing.propagation import SpanContext, propagate, wrap_executor
@@ -34,6 +35,8 @@ __all__ = [
     "current_trace_id",
     "detach",
     "enabled",
+    "extract",
+    "inject",
     "propagate",
     "record_span",
     "register_capture",

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from reamon.model import CostData, Payload, Span, SpanKind, SpanStatus
+from reamon.model import CostData, Payload, Span, SpanKind, SpanLink, SpanStatus
 from reamon.model.span import NO_ATTRIBUTES
 from reamon.tracing._state import Details
 from reamon.tracing.active import ActiveSpan
@@ -42,6 +42,7 @@ class Started:
             metadata=spec.metadata,
             agent_type=spec.agent_type,
             input=_payload(root.raw_input),
+            links=trace.links if root.details is None else trace.links + tuple(root.details.links),
         )
 
 
@@ -80,10 +81,12 @@ def to_span(active: ActiveSpan, process_id: str) -> Span:
         {"reamon.late": True} if is_late else NO_ATTRIBUTES,
         trace.outcome if parent is None else None,
     )
+    if trace.links:
+        return _with_details(span, details or Details(), trace.links)
     return span if details is None else _with_details(span, details)
 
 
-def _with_details(span: Span, details: Details) -> Span:
+def _with_details(span: Span, details: Details, links: tuple[SpanLink, ...] = ()) -> Span:
     return span.replace(
         attributes={**details.attributes, **span.attributes},
         outcome=span.outcome or details.outcome,
@@ -95,7 +98,7 @@ def _with_details(span: Span, details: Details) -> Span:
         events=tuple(details.events),
         error=details.error,
         status_reason=details.status_reason,
-        links=tuple(details.links),
+        links=links + tuple(details.links),
         queue_wait_ns=details.queue_wait_ns,
     )
 

@@ -22,7 +22,10 @@ class Spec(msgspec.Struct, frozen=True, gc=False, kw_only=True, eq=False):
 
 
 class Trace(msgspec.Struct, gc=False, eq=False):
-    """What all spans of one trace share. It does not refer to its root: a cycle would never be collected."""
+    """What all spans of one trace share. It does not refer to its root: a cycle would never be collected.
+
+    `links` are on each of its spans: an exporter that sees one of them alone knows what the trace belongs to.
+    """
 
     offset: int
     call_id: str | None
@@ -33,6 +36,7 @@ class Trace(msgspec.Struct, gc=False, eq=False):
     random: int
     id: str | None = None
     outcome: str | None = None
+    links: tuple[SpanLink, ...] = ()
 
     @property
     def trace_id(self) -> str:

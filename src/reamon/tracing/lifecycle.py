@@ -9,6 +9,7 @@ from reamon.tracing._record import Started
 from reamon.tracing._state import Spec, Trace
 from reamon.tracing._switch import switch
 from reamon.tracing.active import ActiveSpan
+from reamon.tracing.foreign import ForeignParent
 from reamon.tracing.noop import NoopSpan
 from reamon.tracing.recorder import Pending, Recorder
 
@@ -60,7 +61,7 @@ def _open_trace(
         start = recorder.now()
     offset = recorder.clock.offset
     random = next(recorder.unique_62)
-    inherited = outer.trace if isinstance(outer, ActiveSpan) else None
+    inherited = None if outer is None else _inherited(outer)
     trace = Trace(
         offset,
         call_id if call_id is not None or inherited is None else inherited.call_id,
@@ -72,13 +73,27 @@ def _open_trace(
     )
     order = next(trace.agents) if spec.kind is _AGENT else None
     root = ActiveSpan(spec, None, trace, start, random, raw_input, recorder.generation, order)
-    if isinstance(outer, ActiveSpan):
-        root._more().links.append(SpanLink(outer.trace_id, outer.span_id, "parent_trace"))
+    if inherited is not None:
+        _link(root, outer)
     queue = recorder.queue
     queue.append(Started(root))
     if len(queue) >= queue.wake_at:
         queue.wake()
     return root
+
+
+def _inherited(outer: ActiveSpan | NoopSpan) -> Trace | None:
+    """Where a trace that opens inside of `outer` takes its call_id and project from."""
+    return outer.trace if isinstance(outer, ActiveSpan | ForeignParent) else None
+
+
+def _link(root: ActiveSpan, outer: ActiveSpan | NoopSpan | None) -> None:
+    """Say in what the trace of `root` was opened."""
+    if isinstance(outer, ActiveSpan):
+        root._more().links.append(SpanLink(outer.trace_id, outer.span_id, "parent_trace"))
+    elif isinstance(outer, ForeignParent):
+        root._more().links.extend(outer.root_links)
+        root.trace.links = outer.trace.links
 
 
 def finish(span: ActiveSpan, end: int, raw_output: bytes | None = None) -> Pending | None:

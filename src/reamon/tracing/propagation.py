@@ -3,13 +3,13 @@
 import functools
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from reamon.model import SpanKind
+from reamon.model import SpanKind, SpanLink
 from reamon.model.ids import start_of
 from reamon.tracing._state import Spec, Trace
 from reamon.tracing._switch import current, switch
@@ -35,6 +35,7 @@ class SpanContext(msgspec.Struct, frozen=True):
         call_id: The trace's conversation.
         project: The trace's project.
         tags: The trace's tags.
+        links: What every span of the trace is linked to.
     """
 
     trace_id: str
@@ -44,6 +45,7 @@ class SpanContext(msgspec.Struct, frozen=True):
     call_id: str | None = None
     project: str | None = None
     tags: tuple[str, ...] = ()
+    links: tuple[SpanLink, ...] = ()
 
     @classmethod
     def of(cls, span: ActiveSpan) -> "SpanContext":
@@ -57,12 +59,14 @@ class SpanContext(msgspec.Struct, frozen=True):
             trace.call_id,
             trace.project,
             trace.tags,
+            trace.links,
         )
 
     def revive(self) -> ActiveSpan:
         """A handle that can be current and a parent here, and is never recorded itself: its own process does that."""
         offset = Clock().offset if switch.recorder is None else switch.recorder.clock.offset
-        trace = Trace(offset, self.call_id, self.project, self.tags, itertools.repeat(None), 0, 0, self.trace_id)
+        orders: Iterator[None] = itertools.repeat(None)
+        trace = Trace(offset, self.call_id, self.project, self.tags, orders, 0, 0, self.trace_id, links=self.links)
         span = ActiveSpan(_REMOTE, None, trace, start_of(self.span_id) - offset, 0, None, _NEVER_RECORDED)
         span.id = self.span_id
         span.below = ((*self.ancestors, self.span_id), self.agent_id)

@@ -1,0 +1,240 @@
+"""Runs: a span as LangSmith has it, encoded.
+
+The mapping reads like what the SDK's `@traceable` writes, so that traces of both look alike: arguments by name as
+`inputs`, the result as `outputs`, the conversation as metadata `thread_id`. A finished span is one complete run, to
+which nothing has to be added later.
+"""
+
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import msgspec
+
+from reamon.exporters.langsmith._lineage import lineage_of, stamp_of
+from reamon.exporters.langsmith._metadata import error_text, metadata_of
+from reamon.exporters.langsmith._payloads import as_object
+from reamon.guard import guard
+from reamon.model import Span, SpanEvent, SpanKind, SpanStatus
+from reamon.model.times import iso
+from reamon.store.mending import mended
+from reamon.tracing.capture import snapshot
+
+RUN_TYPES: Final = {
+    SpanKind.WORKFLOW: "chain",
+    SpanKind.AGENT: "chain",
+    SpanKind.STEP: "chain",
+    SpanKind.LLM: "llm",
+    SpanKind.TOOL: "tool",
+    SpanKind.STT: "tool",
+    SpanKind.TTS: "tool",
+    SpanKind.TELEPHONY: "tool",
+    SpanKind.RETRIEVAL: "retriever",
+}
+"""What LangSmith calls a kind. It has no word for speech and telephony; metadata `reamon_kind` says what it was."""
+
+PARTS: Final = ("inputs", "outputs", "events", "extra", "error")
+"""What a run has beside its fields, in the order in which it is sent."""
+
+_HIDDEN: Final = b"{}"
+_LAST_NS: Final = (1 << 63) - 1  # in the year 2262; later moments have no 64-bit integer
+_OK: Final = SpanStatus.OK
+_RUNNING: Final = SpanStatus.RUNNING
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How spans become runs.
+
+    Attributes:
+        project: The project of spans that have none of their own.
+        hide_inputs: Send `{}` for inputs, the state before included.
+        hide_outputs: Send `{}` for outputs, the state after included.
+        hide_metadata: Send no metadata but the model and what was consumed, and events without their attributes. As
+            with the SDK, that takes the conversation away too, so LangSmith shows no threads.
+    """
+
+    project: str
+    hide_inputs: bool = False
+    hide_outputs: bool = False
+    hide_metadata: bool = False
+
+
+class Run(msgspec.Struct, frozen=True, gc=False):
+    """One run, encoded: JSON in UTF-8 throughout.
+
+    Attributes:
+        id: The run.
+        trace_id: The root run of its tree.
+        fields: An object with everything that is not one of the parts below.
+        inputs: An object.
+        outputs: An object.
+        events: A list.
+        extra: An object with `metadata` and `runtime`.
+        error: A string.
+    """
+
+    id: str
+    trace_id: str
+    fields: bytes
+    inputs: bytes | None = None
+    outputs: bytes | None = None
+    events: bytes | None = None
+    extra: bytes | None = None
+    error: bytes | None = None
+
+    @property
+    def parts(self) -> tuple[tuple[str, bytes | None], ...]:
+        """The parts that are sent beside the fields, by name."""
+        return tuple(zip(PARTS, (self.inputs, self.outputs, self.events, self.extra, self.error), strict=True))
+
+    @property
+    def size(self) -> int:
+        """How many bytes the run takes, without what a request puts around it."""
+        size = len(self.fields)
+        for part in (self.inputs, self.outputs, self.events, self.extra, self.error):
+            if part is not None:
+                size += len(part)
+        return size
+
+
+class _Fields(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    id: str
+    trace_id: str
+    dotted_order: str
+    name: str
+    run_type: str
+    start_time: str
+    session_name: str
+    parent_run_id: str | None = None
+    end_time: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class _Extra(msgspec.Struct, frozen=True, gc=False):
+    metadata: dict[str, Any]
+    runtime: msgspec.Raw
+
+
+def to_run(span: Span, options: RunOptions) -> Run:
+    """`span` as a run; never raises.
+
+    What JSON cannot say (a lone surrogate, a foreign object) is mended. A span that stands nowhere in a tree, having no
+    proper id or start, still becomes a run: LangSmith is the one to refuse it, and says why. It counts as an internal
+    error.
+
+    Args:
+        span: A finished span, or a workflow that has begun: one of status `running` has no end and no outputs.
+        options: How to do it.
+
+    Example:
+        >>> from reamon.testing import make_span
+        >>> to_run(make_span("reply", "llm", input={"text": "hello"}), RunOptions(project="calls")).inputs
+        b'{"text":"hello"}'
+    """
+    try:
+        return _encoded(span, options)
+    except Exception:
+        # Rare, so nobody looks for it before encoding has failed.
+        return _salvaged(span, options)
+
+
+def _encoded(span: Span, options: RunOptions) -> Run:
+    lineage = lineage_of(span)
+    is_running = span.status is _RUNNING
+    fields = _Fields(
+        span.span_id,
+        lineage.trace_id,
+        lineage.dotted_order,
+        span.name or span.kind.value,
+        RUN_TYPES[span.kind],
+        lineage.start_time,
+        span.project or options.project,
+        lineage.parent_id,
+        # Times of one form sort as text. Nobody wants to see a run end before the start that it was given.
+        None if is_running or span.end_ns is None else max(iso(span.end_ns), lineage.start_time),
+        span.tags,
+    )
+    inputs = as_object(span.input, "input", span.state_before, "state_before")
+    outputs = None if is_running else as_object(span.output, "output", span.state_after, "state_after")
+    error = None if span.status is _OK and span.error is None else error_text(span)
+    metadata = metadata_of(span, is_moved=lineage.is_moved, hide=options.hide_metadata)
+    return Run(
+        span.span_id,
+        lineage.trace_id,
+        _encode(fields),
+        _HIDDEN if options.hide_inputs and inputs is not None else inputs,
+        _HIDDEN if options.hide_outputs and outputs is not None else outputs,
+        _events(span, options) if span.events or span.first_token_ns is not None else None,
+        _encode(_Extra(metadata, _runtime(span.process_id))),
+        None if error is None else _encode(error),
+    )
+
+
+def _events(span: Span, options: RunOptions) -> bytes:
+    events: list[dict[str, Any]] = []
+    if span.first_token_ns is not None:
+        events.append({"name": "new_token", "time": iso(span.start_ns + span.first_token_ns)})
+    for event in span.events:
+        said: dict[str, Any] = {"name": event.name, "time": iso(event.time_ns)}
+        if event.attributes and not options.hide_metadata:
+            said["kwargs"] = event.attributes
+        events.append(said)
+    return _encode(events)
+
+
+@lru_cache(maxsize=64)
+def _runtime(process_id: str | None) -> msgspec.Raw:
+    """What made the run."""
+    said = {"sdk": "reamon", "sdk_version": _version()}
+    return msgspec.Raw(_encode(said if process_id is None else {**said, "process_id": process_id}))
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    try:
+        return version("reamon")
+    except PackageNotFoundError:  # imported from a folder that nobody installed
+        return "unknown"
+
+
+def _salvaged(span: Span, options: RunOptions) -> Run:
+    """The run of a span that is not sound: text mended, foreign objects captured, times such as a date can say."""
+    try:
+        plain = span.replace(
+            end_ns=None if span.end_ns is None else _sayable(span.end_ns),
+            attributes=_captured(span.attributes),
+            events=tuple(
+                SpanEvent(event.name, _sayable(event.time_ns), _captured(event.attributes)) for event in span.events
+            ),
+        )
+        return _encoded(mended(plain), options)
+    except Exception as error:
+        guard.contain("langsmith mapping", error)
+        return _bare(span, options, error)
+
+
+def _captured(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {str(name): msgspec.json.decode(snapshot(value)) for name, value in attributes.items()}
+
+
+def _bare(span: Span, options: RunOptions, error: Exception) -> Run:
+    """A run that says which span could not be encoded, and why. Its id is such that it cannot break a request."""
+    run_id = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in span.span_id)
+    start_time = iso(_sayable(span.start_ns))
+    fields = {
+        "id": run_id,
+        "trace_id": run_id,
+        "dotted_order": stamp_of(start_time) + run_id,
+        "name": span.name or "unnamed",
+        "run_type": RUN_TYPES.get(span.kind, "chain"),
+        "start_time": start_time,
+        "end_time": start_time,
+        "session_name": span.project or options.project,
+    }
+    extra = {"metadata": {"reamon_error": f"this span could not be encoded: {type(error).__name__}: {error}"}}
+    return Run(run_id, run_id, snapshot(fields), extra=snapshot(extra))
+
+
+def _sayable(nanos: int) -> int:
+    return min(max(nanos, 0), _LAST_NS)
