@@ -77,7 +77,7 @@ def lowest(session: nox.Session) -> None:
     environment = ("--python", str(Path(session.bin) / "python"))
     session.run("uv", "pip", "install", *environment, "--resolution", "lowest-direct", ".[all]")
     session.run("uv", "pip", "install", *environment, *nox.project.dependency_groups(PYPROJECT, "test"))
-    session.run(*PYTEST, *FAST, *session.posargs)
+    session.run(*PYTEST, "-n", "auto", "-m", "not slow and not current_sdk", *session.posargs)
 
 
 @nox.session

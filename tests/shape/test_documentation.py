@@ -39,6 +39,7 @@ def relative(page: Path) -> str:
     return str(page.relative_to(REPOSITORY))
 
 
+@pytest.mark.usefixtures("langsmith")
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=relative)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path) -> None:
     namespace = {"__name__": "__main__"}

@@ -10,6 +10,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 
 
+@pytest.mark.usefixtures("langsmith")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_the_example_runs_and_prints_what_its_docstring_shows(script: Path, tmp_path: Path) -> None:
     run = subprocess.run(

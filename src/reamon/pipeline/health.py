@@ -100,7 +100,7 @@ class Health:
         self._retry_at = now + wait
         if self._down_since is None:
             self._down_since = now
-        self.error = describe(error)
+        self.error = error.reason if isinstance(error, Paused) else describe(error)
         self.fix = error.fix if isinstance(error, Paused) else None
         self._tell(error, waiting)
 
@@ -113,6 +113,5 @@ class Health:
         if event in self._told:
             return
         self._told.add(event)
-        then = {"fix": error.fix} if isinstance(error, Paused) else {"then": "retried, and nothing is lost"}
-        reason = error.reason if isinstance(error, Paused) else self.error
-        log(_LOGGER, logging.WARNING, event, lane=self._lane, error=reason, waiting=waiting, **then)
+        then = {"then": "retried, and nothing is lost"} if self.fix is None else {"fix": self.fix}
+        log(_LOGGER, logging.WARNING, event, lane=self._lane, error=self.error, waiting=waiting, **then)

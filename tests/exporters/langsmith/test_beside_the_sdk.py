@@ -20,6 +20,8 @@ import reamon
 from reamon.exporters import LangSmithExporter
 from support.langsmith_server import Fault, LangSmithServer
 
+pytestmark = pytest.mark.current_sdk
+
 KEY = "lsv2_pt_test"
 PROJECT = "calls"
 

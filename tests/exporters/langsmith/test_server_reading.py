@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 import langsmith
 import orjson
 import pytest
-from langsmith import Langsmith
 
 from support.langsmith_requests import KEY, Run, ask, run, send_batch
 from support.langsmith_server import LangSmithServer
@@ -97,7 +96,10 @@ def test_the_sdk_shares_a_run_in_the_first_generation(client: langsmith.Client, 
     assert not client.run_is_shared(root)
 
 
+@pytest.mark.current_sdk
 def test_the_sdk_reads_and_shares_in_the_second_generation(server: LangSmithServer, trace: list[Run]) -> None:
+    from langsmith import Langsmith
+
     root, project = trace[0]["id"], project_id(server)
     with Langsmith(base_url=server.url, api_key=KEY) as api:
         found = list(api.runs.query_v2(project_ids=[project], selects=["ID", "NAME", "RUN_TYPE"], page_size=2))
@@ -116,6 +118,7 @@ def test_the_sdk_reads_and_shares_in_the_second_generation(server: LangSmithServ
         assert api.runs.retrieve_v2(root, project_id=project, selects=["SHARE_URL"]).share_url is None
 
 
+@pytest.mark.current_sdk
 async def test_the_sdk_reads_asynchronously(
     client: langsmith.Client, server: LangSmithServer, trace: list[Run]
 ) -> None:
