@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 
 import pytest
 
@@ -24,6 +25,26 @@ def test_a_strict_guard_raises_what_it_is_told() -> None:
     with pytest.raises(ValueError, match="x") as raised:
         guard.contain("here", error)
     assert raised.value is error
+
+
+def test_a_signal_handler_may_contain_an_error_in_the_middle_of_another() -> None:
+    ours = Guard()
+
+    class Interrupted(Counter[str]):
+        def __setitem__(self, key: str, count: int) -> None:
+            super().__setitem__(key, count)
+            if "handler" not in key:
+                ours.contain("handler", ValueError("x"))
+
+    ours._counts = Interrupted()
+    thread = threading.Thread(target=ours.contain, args=("here", ValueError("x")), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert ours.errors == 2
+
+
+def test_an_error_is_described_in_words_that_can_be_written_everywhere() -> None:
+    assert describe(ValueError("half of a pair: \ud800")) == "ValueError: half of a pair: \\ud800"
 
 
 def test_a_contained_error_is_counted_every_time_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, ParamSpec, TypeVar
 
+from reamon.late_imports import LateImport
+
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D")
+
+_importing: Final = LateImport()
 
 
 class Guard:
@@ -27,7 +31,7 @@ class Guard:
     def __init__(self) -> None:
         self.strict = False
         self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler of ours may come here in the middle of it
 
     @property
     def errors(self) -> int:
@@ -47,12 +51,11 @@ class Guard:
             self._counts[key] += 1
             first = self._counts[key] == 1
         if first:
-            with suppress(Exception):  # the host's logging may raise, and this is the last place to stop it
-                log("reamon", logging.WARNING, "internal_error", where=where, error=describe(error), shown="once")
+            log("reamon", logging.WARNING, "internal_error", where=where, error=describe(error), shown="once")
 
     def reset(self) -> None:
         """Forget the counts and make the lock anew (in a forked child, where another thread may have held it)."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._counts = Counter()
 
     @contextmanager
@@ -96,9 +99,9 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 
 
 def describe(error: BaseException) -> str:
-    """`Type: message`, even for an error whose `__str__` raises."""
+    """`Type: message`, even for an error whose `__str__` raises; always fit for UTF-8, as disks and logs want it."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
     except Exception:
         return type(error).__name__
 
@@ -108,12 +111,15 @@ def log(name: str, level: int, event: str, **fields: Any) -> None:
 
     structlog renders the line (event and key=value pairs); where it goes is the host's business, and structlog's global
     configuration stays the host's too. structlog is imported here, at the first line, because its import takes longer
-    than ours.
+    than ours. Never raises: a handler or a filter of the host's may, and neither the host's thread nor ours shall end
+    of it.
     """
-    logger = logging.getLogger(name)
-    if not logger.isEnabledFor(level):
-        return
-    from structlog.processors import KeyValueRenderer  # noqa: PLC0415 - slow to import, and most processes log nothing
+    with suppress(Exception):
+        logger = logging.getLogger(name)
+        if not logger.isEnabledFor(level):
+            return
+        with _importing:
+            from structlog.processors import KeyValueRenderer  # noqa: PLC0415 - slow, and most processes log nothing
 
-    render = KeyValueRenderer(key_order=["event"])
-    logger.log(level, "%s", render(logger, "log", {"event": event, **fields}))
+        render = KeyValueRenderer(key_order=["event"])
+        logger.log(level, "%s", render(logger, "log", {"event": event, **fields}))

@@ -195,7 +195,9 @@ class _HeldFiles:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()  # the parent's may be held by a thread that a child does not have
+        # Anew, since the parent's may be held by a thread that a child does not have; an RLock, since a signal handler
+        # that shuts down may come here in the middle of it.
+        self._lock = threading.RLock()
         self._handles: dict[Path, int] = {}
         self._users: dict[Path, int] = {}
 

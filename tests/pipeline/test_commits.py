@@ -100,6 +100,15 @@ async def test_a_coroutines_wait_ends_with_its_timeout() -> None:
     await asyncio.wait_for(_wait_for(Commit(timeout=0.02)), 5)
 
 
+def test_a_coroutine_that_is_advanced_by_no_event_loop_of_asyncio_waits_like_a_thread(commits: Commits) -> None:
+    commit = joined(commits)
+    threading.Timer(0.05, commit.finish).start()
+    begun = time.monotonic()
+    with pytest.raises(StopIteration):
+        _wait_for(commit).send(None)
+    assert 0.02 < time.monotonic() - begun < 4.0
+
+
 async def test_a_coroutine_that_is_cancelled_meanwhile_is_cancelled(commits: Commits) -> None:
     group = joined(commits)
     task = asyncio.ensure_future(_wait_for(group))

@@ -97,6 +97,7 @@ def test_a_batch_of_another_version_comes_alone_and_empty(outbox: Outbox, path: 
     outbox.write("crm", [[make_span()]])
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE batches SET body = x'c1' WHERE id = 2")
+    outbox.close()  # what it has at hand is forgotten, and read
     ids = []
     for _ in range(3):
         batch = outbox.oldest("crm", 10)
@@ -107,8 +108,8 @@ def test_a_batch_of_another_version_comes_alone_and_empty(outbox: Outbox, path: 
 
 
 def test_beyond_its_bound_the_oldest_go(path: Path) -> None:
-    outbox = Outbox(path, 300_000)
-    made_room = [outbox.write("crm", [[make_span(f"{number}", input="x" * 20_000)]])[1] for number in range(20)]
+    outbox = Outbox(path, 1_200_000)
+    made_room = [outbox.write("crm", [[make_span(f"{number}", input="x" * 80_000)]])[1] for number in range(20)]
     assert made_room[0] is False
     assert made_room[-1] is True
     batch = outbox.oldest("crm", 1000)
@@ -119,12 +120,50 @@ def test_beyond_its_bound_the_oldest_go(path: Path) -> None:
 
 
 def test_the_bound_is_that_of_the_disk_and_not_of_what_was_ever_written(path: Path) -> None:
-    outbox = Outbox(path, 300_000)
+    outbox = Outbox(path, 1_200_000)
     for _ in range(50):
-        ids, made_room = outbox.write("crm", [[make_span(input="x" * 20_000)]])
+        ids, made_room = outbox.write("crm", [[make_span(input="x" * 80_000)]])
         assert not made_room
         outbox.settle("crm", ids)
-    assert path.stat().st_size < 300_000
+    assert path.stat().st_size < 1_200_000
+
+
+def test_what_was_just_written_is_not_read_back(outbox: Outbox) -> None:
+    span = make_span()
+    outbox.write("crm", [[span]])
+    batch = outbox.oldest("crm", 10)
+    assert batch is not None
+    assert batch.spans[0] is span
+
+
+def test_what_is_gone_from_the_disk_is_not_at_hand_either(outbox: Outbox, path: Path) -> None:
+    outbox.write("crm", [[make_span("a")], [make_span("b")]])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM batches WHERE id = 1")
+    batch = outbox.oldest("crm", 10)
+    assert batch is not None
+    assert [span.name for span in batch.spans] == ["b"]
+
+
+def test_another_file_in_its_place_holds_other_spans(outbox: Outbox, path: Path) -> None:
+    outbox.write("crm", [[make_span("old")]])
+    outbox.close()
+    for file in path.parent.glob(f"{path.name}*"):
+        if file.is_file():
+            file.unlink()
+    Outbox(path, 10**9).write("crm", [[make_span("new")]])
+    batch = outbox.oldest("crm", 10)
+    assert batch is not None
+    assert [span.name for span in batch.spans] == ["new"]
+
+
+def test_a_file_that_is_mostly_empty_shrinks(path: Path) -> None:
+    outbox = Outbox(path, 10**9)
+    ids, _ = outbox.write("crm", [[make_span(input="x" * 200_000)] for _ in range(100)])
+    for batch_id in ids:
+        outbox.settle("crm", [batch_id])
+    outbox.close()
+    assert path.stat().st_size < 5_000_000
 
 
 def test_removing_tells_how_much_was_still_there(outbox: Outbox) -> None:
@@ -256,10 +295,10 @@ def test_dead_letters_of_spans_that_were_in_memory_are_kept_too(outbox: Outbox, 
 
 
 def test_dead_letters_make_room_before_anything_that_waits(path: Path) -> None:
-    outbox = Outbox(path, 300_000)
+    outbox = Outbox(path, 1_200_000)
     for _ in range(8):
-        outbox.bury("crm", [DeadLetter([make_span(input="x" * 20_000)], "no", "rejected")])
-    made_room = [outbox.write("crm", [[make_span(input="x" * 20_000)]])[1] for _ in range(9)]
+        outbox.bury("crm", [DeadLetter([make_span(input="x" * 80_000)], "no", "rejected")])
+    made_room = [outbox.write("crm", [[make_span(input="x" * 80_000)]])[1] for _ in range(9)]
     assert not any(made_room)
     assert outbox.waiting("crm") == 9
     assert len(letters(path)) < 8

@@ -8,15 +8,20 @@ import msgspec
 from reamon.model import Span
 from reamon.store.mending import mended
 
+_encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Span]).decode
 
 
-def encode_spans(spans: Sequence[Span]) -> bytes:
-    """The body of a batch. What has no binary form (lone surrogates, integers beyond 64 bits) is mended."""
+def encode_spans(spans: Sequence[Span]) -> tuple[bytes, bool]:
+    """The body of a batch, and whether it says exactly what the spans say.
+
+    What has no binary form (lone surrogates, integers beyond 64 bits, foreign objects) is mended.
+    """
     try:
-        return msgspec.msgpack.encode(spans, enc_hook=_type_name)
-    except (ValueError, OverflowError):
-        return msgspec.msgpack.encode([mended(span) for span in spans], enc_hook=_type_name)
+        return _encode(spans), True
+    except (ValueError, OverflowError, TypeError):
+        # Rare, so nobody looks for it before encoding has failed.
+        return _mended(spans), False
 
 
 def decode_spans(body: bytes) -> list[Span]:
@@ -25,6 +30,13 @@ def decode_spans(body: bytes) -> list[Span]:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return []
+
+
+def _mended(spans: Sequence[Span]) -> bytes:
+    try:
+        return msgspec.msgpack.encode(spans, enc_hook=_type_name)
+    except (ValueError, OverflowError):
+        return msgspec.msgpack.encode([mended(span) for span in spans], enc_hook=_type_name)
 
 
 def _type_name(value: object) -> str:

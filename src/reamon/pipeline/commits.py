@@ -2,6 +2,7 @@
 
 from _thread import allocate_lock
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ class Commit:
         """Wait, in a coroutine: the event loop goes on."""
         import asyncio  # noqa: PLC0415 - whoever awaits this has it already
 
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # another library's event loop, or a coroutine that is advanced by hand
+            self.wait()
+            return
         future: Future[None] = loop.create_future()
 
         def resolve() -> None:
@@ -137,5 +142,5 @@ class Commits:
 
 
 def _call_in(loop: "AbstractEventLoop", callback: Callable[[], object]) -> None:
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # it is closed, and nobody waits any more
         loop.call_soon_threadsafe(callback)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from reamon.model import Span
+from reamon.pipeline._at_hand import AtHand
 from reamon.pipeline._encoding import decode_spans, encode_spans
 from reamon.pipeline._outbox_file import OutboxFile
 from reamon.pipeline.delivery import DeadLetter
@@ -18,6 +19,7 @@ from reamon.processes import ProcessDirectory, current_id
 DEFAULT_ABANDON_AFTER: Final = 7 * 24 * 3600.0
 _ABANDONED: Final = "nobody has been configured to send there for {days:.0f} days"
 _LOOK_FOR_ABANDONED: Final = 3600.0  # seconds between two looks
+_AT_HAND_BYTES: Final = 16 << 20  # of bodies; their spans take about as much in memory
 
 
 class StoredBatch(msgspec.Struct, frozen=True):
@@ -40,7 +42,8 @@ class Outbox:
     A batch belongs to a destination, and only a lane with an equal one gets it. It is owned by the process that wrote
     it; when that process is dead, whoever serves the destination claims it. What a destination refuses for good becomes
     a dead letter: kept, with the reason, until somebody decides about it or the room is needed. The file is made when
-    it is first needed, and one that is damaged is put aside. Methods may be called by any thread.
+    it is first needed, and one that is damaged is put aside. What was just written is kept at hand, within bounds, so
+    that nobody has to read it back. Methods may be called by any thread.
 
     Args:
         path: The file; the life signs of its processes lie beside it.
@@ -56,6 +59,7 @@ class Outbox:
         self._abandon_after = abandon_after
         self._file = OutboxFile(self.path, max_bytes)
         self._processes = ProcessDirectory(self.path.with_name(path.name + "-processes"))
+        self._at_hand = AtHand(_AT_HAND_BYTES)
         self._served: set[str] = set()
         self._looked_for_abandoned: float | None = None
         self.at_work = threading.RLock()
@@ -74,19 +78,22 @@ class Outbox:
             sqlite3.Error: The file cannot be written.
             OSError: Its directory cannot be made.
         """
-        bodies = [(len(batch), encode_spans(batch)) for batch in batches]
-        ids = []
+        encoded = [(batch, *encode_spans(batch)) for batch in batches]
+        ids: list[int] = []
         with self.at_work:
             self._processes.enter(current_id())
             with self._file.open() as connection:
-                made_room = self._file.make_room(connection, sum(len(body) for _, body in bodies))
-                for spans, body in bodies:
+                made_room = self._file.make_room(connection, sum(len(body) for _, body, _ in encoded))
+                for spans, body, _ in encoded:
                     row = connection.execute(
                         "INSERT INTO batches (destination, owner, spans, bytes, written, body)"
                         " VALUES (?, ?, ?, ?, ?, ?)",
-                        (destination, current_id(), spans, len(body), time.time(), body),
+                        (destination, current_id(), len(spans), len(body), time.time(), body),
                     )
                     ids.append(row.lastrowid or 0)
+            for batch_id, (spans, body, is_exact) in zip(ids, encoded, strict=True):
+                if is_exact:
+                    self._at_hand.keep(destination, batch_id, spans, len(body))
         return tuple(ids), made_room
 
     def claim(self, destination: str) -> int:
@@ -130,14 +137,14 @@ class Outbox:
             if not self._file.exists:
                 return None
             rows = self._file.open().execute(
-                "SELECT id, spans, bytes, body FROM batches WHERE destination = ? AND owner = ? ORDER BY id",
+                "SELECT id, spans, bytes FROM batches WHERE destination = ? AND owner = ? ORDER BY id",
                 (destination, current_id()),
             )
             batch = StoredBatch((), [])
-            for batch_id, count, octets, body in rows:
+            for batch_id, count, octets in rows:
                 if batch.ids and len(batch.spans) + count > size:
                     break
-                spans = decode_spans(body)
+                spans = self._at_hand.take(destination, batch_id) or self._read(batch_id)
                 if batch.ids and not spans:
                     break
                 batch = StoredBatch((*batch.ids, batch_id), batch.spans + spans, batch.bytes + octets)
@@ -211,13 +218,19 @@ class Outbox:
         """Close the file. What this process still owns is free for the next one."""
         with self.at_work:
             self._file.close()
+            self._at_hand.clear()  # another file may be there when it is opened again
             self._processes.leave(current_id())
 
     def after_fork(self) -> None:
         """Let go of the parent's connection and its life sign."""
         self.at_work = threading.RLock()
         self._file.after_fork()
+        self._at_hand.clear()
         self._processes.after_fork()
+
+    def _read(self, batch_id: int) -> list[Span]:
+        ((body,),) = self._file.query("SELECT body FROM batches WHERE id = ?", batch_id)
+        return decode_spans(body)
 
     def _claim(self, destination: str) -> int:
         rows = self._file.query("SELECT DISTINCT owner FROM batches WHERE destination = ?", destination)
@@ -264,7 +277,8 @@ class Outbox:
             _move_to_letters(connection, which, (owner, destination, written_before), "abandoned", reason)
 
     def _keep(self, connection: sqlite3.Connection, batch_id: int, rest: Sequence[Span]) -> int:
-        body = encode_spans(rest)
+        self._at_hand.forget(batch_id)
+        body, _ = encode_spans(rest)
         changed = connection.execute(
             "UPDATE batches SET spans = ?, bytes = ?, body = ? WHERE id = ?", (len(rest), len(body), body, batch_id)
         )
@@ -272,7 +286,7 @@ class Outbox:
 
     def _insert_letters(self, connection: sqlite3.Connection, destination: str, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
-            body = encode_spans(letter.spans)
+            body, _ = encode_spans(letter.spans)
             connection.execute(
                 "INSERT INTO letters (destination, spans, bytes, died, counted_as, reason, body)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Runtime", "aflush", "ashutdown", "configure", "flush", "shutdown", "stats"]
 
+_LONGEST_WAIT: Final = 3600.0  # seconds; a lock refuses to be waited for without end
 _NOTHING: Final = Stats(
     recorded=0,
     claimed={},
@@ -133,10 +135,16 @@ def shutdown(timeout: float = 5.0) -> bool:
         Whether everything is delivered or on disk.
     """
     global _runtime
-    with _lock:
+    deadline = time.monotonic() + timeout
+    # Another thread may be in `configure()`, waiting for an exporter that never opens: half of the time has to do.
+    has_lock = _lock.acquire(timeout=min(max(timeout / 2, 0.0), _LONGEST_WAIT))
+    try:
         runtime, _runtime = _runtime, None
         detach()
-    return True if runtime is None else _stop(runtime, timeout)
+    finally:
+        if has_lock:
+            _lock.release()
+    return True if runtime is None else _stop(runtime, deadline - time.monotonic())
 
 
 async def aflush(timeout: float = 5.0, *, until: str = "acknowledged") -> bool:  # noqa: ASYNC109 - bounds a thread's work
@@ -195,18 +203,20 @@ def _stop(runtime: Runtime, timeout: float) -> bool:
         _last_stats = runtime.pipeline.stats()
 
 
-def _at_exit() -> None:
+def _at_exit(share: float = 1.0) -> None:
+    """Shut down, in that share of the time that this may take."""
     runtime = _runtime
-    if runtime is not None and not shutdown(runtime.settings.shutdown_timeout):
+    if runtime is not None and not shutdown(runtime.settings.shutdown_timeout * share):
         log("reamon", logging.WARNING, "exit_incomplete", lost=_last_stats.pending)
 
 
 def _on_sigterm(number: int, _frame: FrameType | None) -> None:
     """Flush, then end as the process would have ended without us."""
     interrupted = _stopping
+    share = 1.0 if interrupted is None or _runtime is None else 0.5
     if interrupted is not None:  # the signal came in the middle of a shutdown, which will not go on
-        interrupted.pipeline.shutdown(interrupted.settings.shutdown_timeout)
-    _at_exit()
+        interrupted.pipeline.shutdown(interrupted.settings.shutdown_timeout * share)
+    _at_exit(share)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
@@ -215,12 +225,13 @@ _forking = threading.local()
 
 
 def _before_fork() -> None:
-    _forking.go_on = None if _runtime is None else _runtime.pipeline.hold_still()
+    running = [runtime for runtime in (_stopping, _runtime) if runtime is not None]
+    _forking.go_on = [runtime.pipeline.hold_still() for runtime in running]
 
 
 def _after_fork_in_parent() -> None:
-    if _forking.go_on is not None:
-        _forking.go_on()
+    for go_on in _forking.go_on:
+        go_on()
 
 
 def _after_fork() -> None:

@@ -52,8 +52,8 @@ class LangSmithSettings(BaseModel):
         default=False, description="Whether metadata is kept from LangSmith."
     )
     live: bool = Field(default=False, description="Whether workflows appear when they start, not when they end.")
-    connect_timeout: Positive = Field(default=5.0, description="Seconds to wait for a connection.")
-    read_timeout: Positive = Field(default=10.0, description="Seconds to wait for an answer.")
+    connect_timeout: Positive = Field(default=5.0, le=3600, description="Seconds to wait for a connection.")
+    read_timeout: Positive = Field(default=10.0, le=3600, description="Seconds to wait for an answer.")
     batch_size: Count = Field(default=100, description="Runs in one request, at most.")
     batch_bytes: Count = Field(default=10_485_760, description="Bytes in one request before compression, at most.")
     flush_interval: Positive = Field(

@@ -54,7 +54,7 @@ class MonitoringSettings(EnvironmentSettings):
         description="`span`: a finished span is on disk before the decorated call returns; `batch`: soon after.",
     )
     durability_timeout: Positive = Field(
-        1.0, description="Seconds that a call waits for its span to be on disk, at most."
+        1.0, le=3600, description="Seconds that a call waits for its span to be on disk, at most."
     )
     retry_base: Positive = Field(0.1, description="Seconds before the first retry of an exporter that failed, at most.")
     retry_cap: Positive = Field(10.0, description="Seconds between two attempts of an exporter that fails, at most.")
@@ -64,7 +64,7 @@ class MonitoringSettings(EnvironmentSettings):
     breaker_rest: Positive = Field(5.0, le=10, description="Seconds for which an open breaker lets nothing through.")
     breaker_successes: Count = Field(1, description="Batches that have to succeed before an open breaker closes.")
     claim_interval: Positive = Field(
-        10.0, description="Seconds between two looks for what dead processes left on disk."
+        10.0, le=3600, description="Seconds between two looks for what dead processes left on disk."
     )
     abandon_after: Annotated[Positive | None, OrNone] = Field(
         604_800.0,

@@ -121,6 +121,31 @@ def test_threads_share_a_connection(server: LangSmithServer) -> None:
     assert statuses == [202] * 8
 
 
+def test_what_one_request_says_is_not_said_by_the_next() -> None:
+    heads: list[bytes] = []
+
+    def talk(peer: socket.socket) -> None:
+        for _ in range(4):
+            head, _, rest = peer.recv(65536).partition(b"\r\n\r\n")
+            heads.append(head.lower() + b"\r\n" + (rest or peer.recv(65536)))
+            peer.sendall(b"HTTP/1.1 202 Accepted\r\nSet-Cookie: seen=1\r\nContent-Length: 2\r\n\r\n{}")
+
+    with speaking(talk) as url:
+        connection = Connection(url, KEY)
+        connection.request("POST", "/runs", data=b"squeezed", headers={"Content-Encoding": "zstd", "X-Size": "30"})
+        connection.request("POST", "/runs", data=b"again", headers={"Content-Encoding": "zstd", "X-Size": "31"})
+        connection.request("POST", "/runs", data=b"plain")
+        connection.request("PATCH", "/runs/1", data=b"other")
+
+    assert [head.splitlines()[-1] for head in heads] == [b"squeezed", b"again", b"plain", b"other"]
+    assert [b"content-length: %d" % size in head for size, head in zip((8, 5, 5, 5), heads, strict=True)] == [True] * 4
+    assert [b"content-encoding: zstd" in head for head in heads] == [True, True, False, False]
+    assert [b"x-size: 31" in head for head in heads] == [False, True, False, False]
+    assert all(b"x-api-key: " + KEY.encode() in head for head in heads)
+    assert not any(b"cookie" in head for head in heads)
+    assert heads[3].startswith(b"patch /runs/1 ")
+
+
 # -- who asks --------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reamon.exporters.langsmith.runs import Run, RunOptions, to_run
 from reamon.guard import guard
-from reamon.model import CostData, Decision, Payload, Span, SpanError, SpanEvent, SpanKind, SpanLink, Usage
+from reamon.model import CostData, Decision, Payload, Span, SpanError, SpanEvent, SpanKind, SpanLink, SpanStatus, Usage
 from reamon.model.ids import uuid7
 from reamon.model.times import iso
 from reamon.testing import make_span, sample_spans
@@ -567,3 +567,40 @@ def _placed(span: Span) -> Span:
         ancestors=ancestors,
         parent_id=ancestors[-1] if ancestors else None,
     )
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"kind": SpanKind.STEP},
+        {"kind": SpanKind.AGENT},
+        {"status": SpanStatus.DEGRADED},
+        {"status_reason": "slow"},
+        {"call_id": "call-2"},
+        {"project": "another"},
+        {"version": "2"},
+        {"process_id": "p-2"},
+        {"start_ns": START_NS - 1_000_000},
+        {"metadata": Payload.of({"tier": "gold"})},
+        {"execution_order": 3},
+        {"first_token_ns": 1_000_000},
+        {"attributes": {"attempt": 2}},
+        {"outcome": "booked"},
+        {"decision": Decision(next_agent="scheduler")},
+        {"usage": (Usage(provider="openai", model="gpt-4o", input_tokens=5),)},
+        {"error": SpanError("GraphInterrupt", "ask")},
+        {"links": (SpanLink("t-1", "s-1"),)},
+        {"queue_wait_ns": 1_000_000},
+    ],
+    ids=lambda detail: next(iter(detail)),
+)
+def test_a_detail_is_told_though_a_span_without_it_came_before(detail: dict[str, Any]) -> None:
+    plain = make_span("look_up", SpanKind.TOOL, start_ns=START_NS, span_id=uuid7(START_NS, 7), call_id="call-1")
+    detailed = plain.replace(**detail)
+    before = decoded(to_run(plain, OPTIONS))["extra"]
+    said = decoded(to_run(detailed, OPTIONS))["extra"]
+    again = decoded(to_run(detailed, OPTIONS))["extra"]
+    assert said != before
+    assert said == again
+    assert decoded(to_run(plain, HIDDEN))["extra"]["metadata"] == {}
+    assert decoded(to_run(plain, OPTIONS))["extra"] == before

@@ -145,6 +145,7 @@ def _later(made: Run) -> str:
         ("dotted_order", lambda child: child["dotted_order"].replace(child["id"], str(uuid4()))),
         ("dotted_order", lambda child: "0" + child["dotted_order"]),
         ("dotted_order", lambda child: "20251332" + child["dotted_order"][8:]),
+        ("dotted_order", lambda child: child["dotted_order"].replace("2", "\N{FULLWIDTH DIGIT TWO}", 1)),
         ("start_time", _later),
     ],
 )
@@ -204,7 +205,9 @@ POSTED = run()
         pytest.param(multipart(part(f"post.{uuid4()}", POSTED)), id="another id in the name"),
         pytest.param(multipart(part(f"put.{POSTED['id']}", POSTED)), id="neither post nor patch"),
         pytest.param(multipart(post_parts(POSTED), post_parts(POSTED)), id="the same run twice"),
+        pytest.param(multipart(*[part(f"post.{POSTED['id']}", POSTED)] * 2), id="the same part twice"),
         pytest.param(multipart(part(f"post.{POSTED['id']}.inputs", {})), id="inputs of no run"),
+        pytest.param(multipart(post_parts(POSTED)) + b"more", id="more behind the end"),
         pytest.param(
             multipart(post_parts(POSTED), part(f"post.{POSTED['id']}.name", "x")), id="a field that is no part"
         ),
@@ -328,6 +331,12 @@ def test_a_run_is_written_once(server: LangSmithServer) -> None:
     assert [send_batch(server.url, posted), send_batch(server.url, posted)] == [202, 409]
     assert [send_batch(server.url, patches=(patch,)), send_batch(server.url, patches=(patch,))] == [202, 409]
     assert server.writes == {posted["id"]: 1}
+
+
+def test_a_run_that_comes_twice_in_a_batch_is_a_conflict(server: LangSmithServer) -> None:
+    posted = run()
+    assert send_batch(server.url, posted, posted) == 409
+    assert server.writes == {}
 
 
 @pytest.mark.parametrize(("kind", "stored"), [("reject_all", 1), ("ignore_old", 2)])

@@ -147,4 +147,4 @@ def _stamp(segment: str) -> datetime | None:
         time = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return time if time.strftime(_STAMP) == stamp else None  # strptime is content with fewer digits
+    return time if time.strftime(_STAMP) == stamp else None  # strptime takes digits of any script

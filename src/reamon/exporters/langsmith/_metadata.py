@@ -53,6 +53,29 @@ def metadata_of(span: Span, *, is_moved: bool = False, hide: bool = False) -> di
     return metadata
 
 
+def is_plain(span: Span) -> bool:
+    """Whether there is nothing to tell but what kind it is, and what is the same throughout its trace.
+
+    Most steps and tools are. Their metadata need not be put together again and again, which takes a tenth of `to_run`.
+    """
+    return not (
+        span.attributes
+        or span.usage
+        or span.costs
+        or span.links
+        or span.kind is _AGENT
+        or span.status is not _OK
+        or span.metadata is not None
+        or span.error is not None
+        or span.status_reason is not None
+        or span.decision is not None
+        or span.outcome is not None
+        or span.execution_order is not None
+        or span.queue_wait_ns is not None
+        or span.first_token_ns is not None
+    )
+
+
 def error_text(span: Span) -> str | None:
     """What LangSmith shows as the run's error; None where the run did not fail."""
     error = span.error

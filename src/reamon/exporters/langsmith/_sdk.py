@@ -3,9 +3,10 @@
 import os
 import threading
 from inspect import signature
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from reamon.errors import ConfigurationError
+from reamon.late_imports import LateImport
 
 if TYPE_CHECKING:
     import langsmith
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     Client: TypeAlias = tuple[langsmith.Client, BoundedSession]
     """The SDK's client, and the session that it sends with."""
 
-_importing = threading.RLock()
+_importing: Final = LateImport()
 
 
 def prepare() -> None:
@@ -31,13 +32,11 @@ def prepare() -> None:
 
 def make_client(endpoint: str, api_key: str | None) -> "Client":
     """A client of this endpoint and key, whatever the environment or a profile say."""
-    client_class = _import()
-    from reamon.exporters.langsmith._transport import BoundedSession  # noqa: PLC0415 - needs what the SDK brings
-
+    client_class, session_class = _import()
     # Newer versions look these up elsewhere too, older ones do not know them.
     options: dict[str, Any] = {"workspace_id": "", "tracing_mode": "langsmith", "disable_prompt_cache": True}
     known = signature(client_class.__init__).parameters
-    session = BoundedSession()
+    session = session_class()
     client = client_class(
         api_urls={endpoint: api_key or ""},  # api_url= would yield to LANGSMITH_RUNS_ENDPOINTS in older versions
         session=session,
@@ -64,12 +63,12 @@ def check_environment() -> None:
         )
 
 
-def _import() -> "type[langsmith.Client]":
+def _import() -> "tuple[type[langsmith.Client], type[BoundedSession]]":
+    """All that a lane will need, so that it begins no import of its own at which a fork could catch it."""
     with _importing:
+        import zstandard  # noqa: F401, PLC0415 - for the bodies
         from langsmith import Client  # noqa: PLC0415 - slow
 
-        return Client
+        from reamon.exporters.langsmith._transport import BoundedSession  # noqa: PLC0415 - needs what the SDK brings
 
-
-# A child that is forked in the middle of an import would wait for ever for the thread that had begun it.
-os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
+        return Client, BoundedSession

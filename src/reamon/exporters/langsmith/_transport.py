@@ -9,11 +9,13 @@ import io
 import socket
 import threading
 import time
+from copy import copy
 from http.client import HTTPResponse
 from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -21,6 +23,7 @@ LONGEST_ANSWER: Final = 64 * 1024 * 1024
 """Bytes; a page of runs that somebody reads back may be large."""
 
 _LONGEST_REFUSAL: Final = 64 * 1024  # more of an error is not worth reading
+_TEMPLATE_OPTIONS: Final = frozenset(("headers", "data", "timeout", "stream"))
 _CHUNK: Final = 64 * 1024
 _SLOWEST_LINE: Final = 64 * 1024  # bytes a second: what is larger may take longer to send
 
@@ -38,6 +41,7 @@ class BoundedSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self._seen = threading.local()
+        self._template: tuple[tuple[str, ...], requests.PreparedRequest] | None = None
 
     def bind(self, endpoint: str) -> None:
         """Be for one endpoint: with adapters that keep the deadline, in the place of those that the SDK has mounted.
@@ -55,8 +59,21 @@ class BoundedSession(requests.Session):
         seen: requests.Response | Exception | None = self._seen.__dict__.pop("last", None)
         return seen
 
+    def request(self, method: str, url: Any, *args: Any, **options: Any) -> requests.Response:
+        """Like that of `requests`, but what is sent to the same address again is not prepared from scratch.
+
+        That takes 250 of the 600 microseconds of a request, and its outcome differs in the body and some headers only.
+        """
+        if args or options.keys() - _TEMPLATE_OPTIONS or not isinstance(options.get("data"), bytes):
+            return super().request(method, url, *args, **options)
+        prepared = self._prepared(method, url, options["headers"], options["data"])
+        return self.send(prepared, timeout=options["timeout"])
+
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send `request`, read all of the answer, or raise what went wrong."""
+        """Send `request`, read all of the answer, or raise what went wrong.
+
+        No redirect is followed, no cookie kept, no hook called.
+        """
         try:
             response = self._send(request, **options)
         except Exception as error:
@@ -65,9 +82,18 @@ class BoundedSession(requests.Session):
         self._seen.last = response
         return response
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Nowhere."""
-        return None
+    def _prepared(self, method: str, url: str, headers: dict[str, str], body: bytes) -> requests.PreparedRequest:
+        kind = (method, url, *headers)
+        known = self._template  # may be another one a moment later: threads share the session
+        if known is None or known[0] != kind:
+            known = kind, self.prepare_request(requests.Request(method, url, headers=headers, data=b"-"))
+            self._template = known
+        prepared = copy(known[1])
+        prepared.headers = CaseInsensitiveDict(known[1].headers)
+        prepared.headers.update(headers)
+        prepared.headers["Content-Length"] = str(len(body))
+        prepared.body = body
+        return prepared
 
     def _send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         connect_timeout, read_timeout = options["timeout"]
@@ -76,7 +102,8 @@ class BoundedSession(requests.Session):
         if isinstance(request.body, bytes):
             _exchange.deadline += len(request.body) / _SLOWEST_LINE
             request.body = _Upload(request.body)
-        response = super().send(request, **{**options, "stream": True})
+        how = {name: options.get(name, getattr(self, name)) for name in ("verify", "cert", "proxies")}
+        response = self.get_adapter(request.url or "").send(request, stream=True, timeout=options["timeout"], **how)
         response.raw = io.BytesIO(_whole_body(response))
         return response
 

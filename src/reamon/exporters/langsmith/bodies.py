@@ -5,7 +5,8 @@ of a run. Both are joined from bytes that are there already.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -13,6 +14,10 @@ import msgspec
 from reamon.exporters.langsmith.runs import PARTS, Run
 
 _SAYS_JSON: Final = '"\r\nContent-Type: application/json\r\nContent-Length: '
+_ENDINGS: Final = tuple(f".{name}{_SAYS_JSON}" for name in PARTS)
+_kept: Final = (
+    threading.local()
+)  # to make a compressor takes half as long as to use it, and no two threads may share one
 _ZSTD_LEVEL: Final = 3  # zstandard's own default: four times smaller in the time that JSON takes to be written
 
 
@@ -52,16 +57,13 @@ def multipart_body(
         compress: Send it as zstd; for servers that say they can read that.
         boundary: What separates the parts. By default random, so that no payload can contain it.
     """
-    separator = f"--{boundary or secrets.token_hex(16)}"
-    begin = f'{separator}\r\nContent-Disposition: form-data; name="'
-    pieces: list[bytes] = []
-    payload_size = 0
-    for name, data in _parts(posts, patches):
-        pieces += (f"{begin}{name}{_SAYS_JSON}{len(data)}\r\n\r\n".encode(), data, b"\r\n")
-        payload_size += len(data)
+    separator = f"\r\n--{boundary or secrets.token_hex(16)}"
+    pieces = [*_pieces("post", posts, separator), *_pieces("patch", patches, separator)]
+    payload_size = sum(map(len, pieces[1::2]))
     pieces.append(f"{separator}--\r\n".encode())
+    pieces[0] = pieces[0][2:]  # nothing stands before the first separator
     content = b"".join(pieces)
-    headers = {"Content-Type": f"multipart/form-data; boundary={separator[2:]}"}
+    headers = {"Content-Type": f"multipart/form-data; boundary={separator[4:]}"}
     if not compress:
         return Body(content, headers, len(content))
     compressed = _compressed(content)
@@ -83,17 +85,22 @@ def _document(run: Run) -> bytes:
     return b"".join(pieces)
 
 
-def _parts(posts: Sequence[Run], patches: Sequence[Run]) -> Iterator[tuple[str, bytes]]:
-    for operation, runs in (("post", posts), ("patch", patches)):
-        for run in runs:
-            part = f"{operation}.{run.id}"
-            yield part, run.fields
-            for name, data in zip(PARTS, (run.inputs, run.outputs, run.events, run.extra, run.error), strict=True):
-                if data is not None:
-                    yield f"{part}.{name}", data
+def _pieces(operation: str, runs: Sequence[Run], separator: str) -> list[bytes]:
+    """The form without its end: by turns what introduces a part, and its data."""
+    pieces: list[bytes] = []
+    for run in runs:
+        begin = f'{separator}\r\nContent-Disposition: form-data; name="{operation}.{run.id}'
+        pieces += (f"{begin}{_SAYS_JSON}{len(run.fields)}\r\n\r\n".encode(), run.fields)
+        for ending, data in zip(_ENDINGS, (run.inputs, run.outputs, run.events, run.extra, run.error), strict=True):
+            if data is not None:
+                pieces += (f"{begin}{ending}{len(data)}\r\n\r\n".encode(), data)
+    return pieces
 
 
 def _compressed(content: bytes) -> bytes:
     import zstandard  # noqa: PLC0415 - the langsmith SDK brings it; nobody else needs it
 
-    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(content)
+    compressor: zstandard.ZstdCompressor | None = getattr(_kept, "compressor", None)
+    if compressor is None:
+        compressor = _kept.compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+    return compressor.compress(content)

@@ -145,8 +145,9 @@ class LangSmithExporter:
         too_old = [span.span_id for span in batch if abs(now - span.start_ns) > self._max_age_ns]
         in_time = [span for span in batch if span.span_id not in too_old] if too_old else batch
         self._ends.send([self._end(span) for span in in_time])
-        for span in in_time:
-            self._begun.pop(span.span_id, None)
+        if self._begun:
+            for span in in_time:
+                self._begun.pop(span.span_id, None)
         if too_old:
             raise Rejected(
                 f"it began more than {self._settings.max_age:g} s from now, and LangSmith refuses such runs",
@@ -171,7 +172,7 @@ class LangSmithExporter:
 
     def _end(self, span: Span) -> Upload:
         """The end of a root may follow a beginning that another process has sent: one before a restart, say."""
-        has_begun = True if span.span_id in self._begun else None if span.is_root else False
+        has_begun = True if span.span_id in self._begun else None if span.parent_id is None else False
         return Upload(to_run(span, self._options), has_begun)
 
     def _ingestion(self) -> Ingestion:

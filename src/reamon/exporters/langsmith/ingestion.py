@@ -56,7 +56,9 @@ class Ingestion:
         Raises:
             ExportError: They are not all there; see `answers.read` for what the kinds of it mean.
         """
-        waiting = [upload for upload in uploads if upload.run.id not in self._delivered]
+        waiting = uploads
+        if self._delivered:
+            waiting = [upload for upload in uploads if upload.run.id not in self._delivered]
         if waiting:
             info = self._connection().info()
             sizes = [upload.run.size + _AROUND_RUN for upload in waiting]
@@ -128,6 +130,9 @@ def _refuse_too_large(largest: int, info: ServerInfo) -> None:
 
 
 def _groups(uploads: Sequence[Upload], sizes: Sequence[int], max_runs: int, max_bytes: int) -> Iterator[list[Upload]]:
+    if len(uploads) <= max_runs and sum(sizes) <= max_bytes:  # the usual case
+        yield list(uploads)
+        return
     group: list[Upload] = []
     size = 0
     for upload, added in zip(uploads, sizes, strict=True):

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from reamon.exporters.langsmith._lineage import lineage_of, stamp_of
-from reamon.exporters.langsmith._metadata import error_text, metadata_of
+from reamon.exporters.langsmith._lineage import Lineage, lineage_of, stamp_of
+from reamon.exporters.langsmith._metadata import error_text, is_plain, metadata_of
 from reamon.exporters.langsmith._payloads import as_object
 from reamon.guard import guard
 from reamon.model import Span, SpanEvent, SpanKind, SpanStatus
@@ -37,6 +37,8 @@ PARTS: Final = ("inputs", "outputs", "events", "extra", "error")
 """What a run has beside its fields, in the order in which it is sent."""
 
 _HIDDEN: Final = b"{}"
+_SHARED_KEPT: Final = 512
+_plain_extras: Final[dict[tuple[object, ...], bytes]] = {}
 _LAST_NS: Final = (1 << 63) - 1  # in the year 2262; later moments have no 64-bit integer
 _OK: Final = SpanStatus.OK
 _RUNNING: Final = SpanStatus.RUNNING
@@ -91,23 +93,20 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """How many bytes the run takes, without what a request puts around it."""
-        size = len(self.fields)
-        for part in (self.inputs, self.outputs, self.events, self.extra, self.error):
-            if part is not None:
-                size += len(part)
-        return size
+        return (
+            len(self.fields)
+            + len(self.inputs or b"")
+            + len(self.outputs or b"")
+            + len(self.events or b"")
+            + len(self.extra or b"")
+            + len(self.error or b"")
+        )
 
 
-class _Fields(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    id: str
-    trace_id: str
-    dotted_order: str
+class _Shared(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     name: str
     run_type: str
-    start_time: str
     session_name: str
-    parent_run_id: str | None = None
-    end_time: str | None = None
     tags: tuple[str, ...] = ()
 
 
@@ -142,33 +141,37 @@ def to_run(span: Span, options: RunOptions) -> Run:
 def _encoded(span: Span, options: RunOptions) -> Run:
     lineage = lineage_of(span)
     is_running = span.status is _RUNNING
-    fields = _Fields(
-        span.span_id,
-        lineage.trace_id,
-        lineage.dotted_order,
-        span.name or span.kind.value,
-        RUN_TYPES[span.kind],
-        lineage.start_time,
-        span.project or options.project,
-        lineage.parent_id,
-        # Times of one form sort as text. Nobody wants to see a run end before the start that it was given.
-        None if is_running or span.end_ns is None else max(iso(span.end_ns), lineage.start_time),
-        span.tags,
-    )
     inputs = as_object(span.input, "input", span.state_before, "state_before")
     outputs = None if is_running else as_object(span.output, "output", span.state_after, "state_after")
     error = None if span.status is _OK and span.error is None else error_text(span)
-    metadata = metadata_of(span, is_moved=lineage.is_moved, hide=options.hide_metadata)
     return Run(
         span.span_id,
         lineage.trace_id,
-        _encode(fields),
+        _fields(span, lineage, None if is_running else span.end_ns, span.project or options.project),
         _HIDDEN if options.hide_inputs and inputs is not None else inputs,
         _HIDDEN if options.hide_outputs and outputs is not None else outputs,
         _events(span, options) if span.events or span.first_token_ns is not None else None,
-        _encode(_Extra(metadata, _runtime(span.process_id))),
+        _extra(span, is_moved=lineage.is_moved, hide=options.hide_metadata),
         None if error is None else _encode(error),
     )
+
+
+def _fields(span: Span, lineage: Lineage, end_ns: int | None, project: str) -> bytes:
+    """What a run has no part for. Ids and times need no escaping, and to spell them directly takes half the time."""
+    parent = f'"parent_run_id":"{lineage.parent_id}",' if lineage.parent_id else ""
+    # Times of one form sort as text. Nobody wants to see a run end before the start that it was given.
+    end = "" if end_ns is None else f'"end_time":"{max(iso(end_ns), lineage.start_time)}",'
+    shared = _shared(span.name or span.kind.value, span.kind, project, tuple(span.tags))
+    return (
+        f'{{"id":"{span.span_id}","trace_id":"{lineage.trace_id}","dotted_order":"{lineage.dotted_order}",'
+        f'{parent}"start_time":"{lineage.start_time}",{end}{shared}'
+    ).encode()
+
+
+@lru_cache(maxsize=_SHARED_KEPT)
+def _shared(name: str, kind: SpanKind, project: str, tags: tuple[str, ...]) -> str:
+    """The fields that all runs of one function have in common, and the closing brace."""
+    return _encode(_Shared(name, RUN_TYPES[kind], project, tags))[1:].decode()
 
 
 def _events(span: Span, options: RunOptions) -> bytes:
@@ -181,6 +184,18 @@ def _events(span: Span, options: RunOptions) -> bytes:
             said["kwargs"] = event.attributes
         events.append(said)
     return _encode(events)
+
+
+def _extra(span: Span, *, is_moved: bool, hide: bool) -> bytes:
+    if is_moved or not is_plain(span):
+        return _encode(_Extra(metadata_of(span, is_moved=is_moved, hide=hide), _runtime(span.process_id)))
+    alike = (hide, span.kind, span.call_id, span.project, span.version, span.process_id)
+    known = _plain_extras.get(alike)
+    if known is None:
+        if len(_plain_extras) >= _SHARED_KEPT:
+            _plain_extras.clear()
+        known = _plain_extras[alike] = _encode(_Extra(metadata_of(span, hide=hide), _runtime(span.process_id)))
+    return known
 
 
 @lru_cache(maxsize=64)
