@@ -99,11 +99,21 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 
 
 def describe(error: BaseException) -> str:
-    """`Type: message`, even for an error whose `__str__` raises; always fit for UTF-8, as disks and logs want it."""
+    """`Type: message`, even for an error whose `__str__` raises."""
     try:
-        return f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+        return writable(f"{type(error).__name__}: {error}")
     except Exception:
         return type(error).__name__
+
+
+def writable(text: str) -> str:
+    """`text` as disks and logs take it: half of a surrogate pair, which UTF-8 cannot say, is spelled out.
+
+    Example:
+        >>> writable("half of a pair: " + chr(0xD800)).endswith("ud800")
+        True
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def log(name: str, level: int, event: str, **fields: Any) -> None:

@@ -30,13 +30,7 @@ def record(name: str = "turn") -> None:
     "error",
     [
         ConnectionError(NO_TEXT),
-        pytest.param(
-            Paused(NO_TEXT, NO_TEXT),
-            marks=[
-                pytest.mark.xfail(strict=True, reason="the note on disk cannot be written, and the lane's thread ends"),
-                pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
-            ],
-        ),
+        Paused(NO_TEXT, NO_TEXT),
     ],
     ids=["failed", "paused"],
 )
@@ -72,7 +66,6 @@ def test_a_logging_handler_of_the_host_that_raises_does_not_end_the_lane() -> No
     assert sink.names == ["turn"]
 
 
-@pytest.mark.xfail(strict=True, reason="the dead letter cannot be written, so the span is sent for ever")
 def test_a_refusal_whose_words_are_no_text_makes_a_dead_letter() -> None:
     reamon.configure(exporters=[Sink(local=False, before=Failing(Rejected(NO_TEXT)))], **QUICK)
     record()
@@ -80,7 +73,6 @@ def test_a_refusal_whose_words_are_no_text_makes_a_dead_letter() -> None:
     assert reamon.stats().dropped == {"rejected": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="what is written to a file that has no name any more is gone with the process")
 @pytest.mark.slow
 def test_an_outbox_that_is_deleted_while_it_is_used_loses_nothing_that_comes_later() -> None:
     failing = Failing()
@@ -262,11 +254,7 @@ time.sleep(0.5)
     [
         pytest.param("time.sleep(3600)", id="a_block"),
         pytest.param("await asyncio.sleep(3600)", id="an_await"),
-        pytest.param(
-            "await asyncio.to_thread(time.sleep, 20)",
-            id="a_thread",
-            marks=pytest.mark.xfail(strict=True, reason="the interpreter joins the threads of the loop's executor"),
-        ),
+        pytest.param("await asyncio.to_thread(time.sleep, 20)", id="a_thread"),
     ],
 )
 def test_the_exit_is_bounded_while_an_async_exporter_hangs(tmp_path: Path, hang: str) -> None:
@@ -295,21 +283,20 @@ def test_the_exit_is_bounded_with_memory_full_of_what_a_local_exporter_does_not_
         PRELUDE
         + """
 Hanging.local = True
-reamon.configure(exporters=[Hanging()])
-for _ in range(1500):
+reamon.configure(exporters=[Hanging()], max_lane_bytes=200_000_000)
+for _ in range(4000):
     with reamon.trace_workflow("turn") as span:
         span.set_input("x" * 20_000)
 begun = time.monotonic()
-assert reamon.shutdown(3.0)
+assert reamon.shutdown(5.0)
 print(time.monotonic() - begun)
-assert reamon.stats().spooled == {"crm": 1500}
+assert reamon.stats().spooled == {"crm": 4000}
 """,
     )
-    assert float(printed) < 3.3
+    assert float(printed) < 5.25
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="shutdown waits for the spool's lock, however long the disk holds it")
 def test_the_exit_is_bounded_while_the_disk_hangs(tmp_path: Path) -> None:
     printed = run(
         tmp_path,

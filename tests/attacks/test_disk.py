@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_and_then_freed(tmp_path: Path) -> None:
             turn()
         assert not reamon.flush(1)
         stats = reamon.stats()
-        assert stats.lanes["sqlite"].state == "failing"
+        assert stats.lanes["sqlite"].state in ("failing", "open")
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         assert reamon.flush(20)
         stats = reamon.stats()

@@ -75,6 +75,8 @@ class OutboxFile:
             sqlite3.Error: It cannot be used.
             OSError: Its directory cannot be made.
         """
+        if self._connection is not None and not self.path.exists():
+            self.close()  # deleted: what is written to a file without a name goes with the process
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from reamon.errors import Rejected
+from reamon.guard import writable
 from reamon.model import Span
 from reamon.pipeline.weight import weight_of
 
@@ -188,4 +189,4 @@ def _bury(span: Span, refusal: Rejected, settled: list[Span], dead: list[DeadLet
 
 
 def _letter(spans: list[Span], refusal: Rejected) -> DeadLetter:
-    return DeadLetter(spans, refusal.reason, refusal.counted_as)
+    return DeadLetter(spans, writable(refusal.reason), writable(refusal.counted_as))

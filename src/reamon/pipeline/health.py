@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from reamon.errors import Paused, Rejected, RetryAfter
-from reamon.guard import describe, log
+from reamon.guard import describe, log, writable
 from reamon.pipeline.breaker import Breaker, BreakerState
 from reamon.pipeline.retry import Backoff
 
@@ -100,8 +100,8 @@ class Health:
         self._retry_at = now + wait
         if self._down_since is None:
             self._down_since = now
-        self.error = error.reason if isinstance(error, Paused) else describe(error)
-        self.fix = error.fix if isinstance(error, Paused) else None
+        self.error = writable(error.reason) if isinstance(error, Paused) else describe(error)
+        self.fix = writable(error.fix) if isinstance(error, Paused) else None
         self._tell(error, waiting)
 
     def after_fork(self) -> None:

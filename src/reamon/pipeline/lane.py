@@ -13,6 +13,7 @@ import msgspec
 
 from reamon.errors import Rejected
 from reamon.guard import guard, log
+from reamon.late_imports import LateImport
 from reamon.model import Span
 from reamon.pipeline._forked import Workplace
 from reamon.pipeline._signal import Signal
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     import asyncio
 
 _LOGGER: Final = "reamon.pipeline"
+_importing: Final = LateImport()
 _STARTS_KEPT: Final = 10_000
+_LAST_RESORT: Final = 0.1  # seconds for the disk when the time is up
 
 
 class FlushRequest(msgspec.Struct, eq=False):
@@ -190,7 +193,7 @@ class Lane:
         """Wait for that; what is left goes to disk. Returns whether nothing is left in memory."""
         if self._thread is not None:
             self._thread.join(max(deadline - time.monotonic(), 0.0))
-        is_safe = self.spool.move_to_disk()
+        is_safe = self.spool.move_to_disk(max(deadline - time.monotonic(), _LAST_RESORT))
         self.spool.leave()
         return is_safe
 
@@ -352,9 +355,10 @@ class Lane:
         if not isawaitable(result):
             return
         if self._runner is None:
-            import asyncio  # noqa: PLC0415 - not needed by those whose exporters are not async
+            with _importing:  # late, since it is not needed by those whose exporters are not async
+                from reamon.pipeline._daemon_threads import make_runner  # noqa: PLC0415
 
-            self._runner = asyncio.Runner()
+            self._runner = make_runner()
 
         async def wait() -> None:
             await result

@@ -19,6 +19,7 @@ from reamon.processes import ProcessDirectory, current_id
 DEFAULT_ABANDON_AFTER: Final = 7 * 24 * 3600.0
 _ABANDONED: Final = "nobody has been configured to send there for {days:.0f} days"
 _LOOK_FOR_ABANDONED: Final = 3600.0  # seconds between two looks
+_CLOSE_PATIENCE: Final = 0.5  # seconds
 _AT_HAND_BYTES: Final = 16 << 20  # of bodies; their spans take about as much in memory
 
 
@@ -81,6 +82,9 @@ class Outbox:
         encoded = [(batch, *encode_spans(batch)) for batch in batches]
         ids: list[int] = []
         with self.at_work:
+            if not self.path.exists():  # deleted, perhaps, and our life sign with it
+                self._processes.leave(current_id())
+                self._at_hand.clear()
             self._processes.enter(current_id())
             with self._file.open() as connection:
                 made_room = self._file.make_room(connection, sum(len(body) for _, body, _ in encoded))
@@ -216,10 +220,14 @@ class Outbox:
 
     def close(self) -> None:
         """Close the file. What this process still owns is free for the next one."""
-        with self.at_work:
+        if not self.at_work.acquire(timeout=_CLOSE_PATIENCE):
+            return  # the disk hangs; the operating system closes the file in the end
+        try:
             self._file.close()
             self._at_hand.clear()  # another file may be there when it is opened again
             self._processes.leave(current_id())
+        finally:
+            self.at_work.release()
 
     def after_fork(self) -> None:
         """Let go of the parent's connection and its life sign."""

@@ -134,7 +134,7 @@ class Pipeline:
         for lane in self._lanes:
             lane.want_stop(deadline)
         for lane in self._lanes:  # now, since one that hangs is waited for until there is no time left
-            lane.spool.move_to_disk()
+            lane.spool.move_to_disk(deadline - time.monotonic())
         safe = [lane.wait_stop(deadline) for lane in self._lanes]
         self._outbox.close()
         return all(safe) and not self._worker.waiting

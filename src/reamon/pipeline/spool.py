@@ -18,6 +18,7 @@ from reamon.pipeline.outbox import Outbox
 
 _LOGGER: Final = "reamon.pipeline"
 _DISK_REST: Final = 1.0  # seconds for which a disk that has refused is not asked again
+_DISK_PATIENCE: Final = 1.0  # seconds
 _UNREADABLE: Final = "this version of reamon cannot read it; one that can may replay it"
 
 
@@ -178,9 +179,18 @@ class Spool:
             self.spooled = max(found, self.spooled)
         return self.spooled
 
-    def move_to_disk(self) -> bool:
-        """Put all that is in memory on disk, what is on its way included. Returns whether nothing is left in memory."""
-        with self._lock:
+    def move_to_disk(self, timeout: float = _DISK_PATIENCE) -> bool:
+        """Put all that is in memory on disk, what is on its way included.
+
+        Args:
+            timeout: Seconds to wait for others who write, at most: a disk may hang.
+
+        Returns:
+            Whether nothing is left in memory.
+        """
+        if not self._lock.acquire(timeout=max(timeout, 0.0)):
+            return False
+        try:
             self._disk_rests_until = 0.0
             if self._in_flight is not None and not self._in_flight.stored and not self._store(self._in_flight):
                 return False
@@ -189,11 +199,12 @@ class Spool:
                     return False
                 self._waiting.popleft()
             return True
+        finally:
+            self._lock.release()
 
     def leave(self) -> None:
         """Be done: what is still on its way has been kept, and what its exporter says of it comes too late."""
-        with self._lock:
-            self._in_flight = None
+        self._in_flight = None
 
     def disk_mark(self) -> int:
         """What `is_past` takes: where the spans end that are on disk now."""

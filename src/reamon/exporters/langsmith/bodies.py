@@ -15,9 +15,7 @@ from reamon.exporters.langsmith.runs import PARTS, Run
 
 _SAYS_JSON: Final = '"\r\nContent-Type: application/json\r\nContent-Length: '
 _ENDINGS: Final = tuple(f".{name}{_SAYS_JSON}" for name in PARTS)
-_kept: Final = (
-    threading.local()
-)  # to make a compressor takes half as long as to use it, and no two threads may share one
+_kept: Final = threading.local()  # a compressor for each thread: to make one takes half as long as to use it
 _ZSTD_LEVEL: Final = 3  # zstandard's own default: four times smaller in the time that JSON takes to be written
 
 
