@@ -451,6 +451,23 @@ def test_what_a_hanging_exporter_holds_is_on_disk_after_the_stop_and_counted_onc
     assert (lane.exported, lane.spool.pending, lane.spool.spooled) == (0, 0, 3)
 
 
+def test_a_lane_outlives_an_error_of_our_own(make_lane: MakeLane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("ours")
+
+    failing = Failing()
+    sink = Sink(before=failing)
+    lane = make_lane(sink)
+    with guard.relaxed():
+        with monkeypatch.context() as patch:
+            patch.setattr(lane, "_report", fail)
+            spans = put(lane)
+            wait_until(lambda: guard.errors)
+        failing.mend()
+        assert flush(lane)
+    assert sink.spans == spans
+
+
 def test_in_a_forked_child_nothing_is_left_of_the_parent(make_lane: MakeLane) -> None:
     gate = Gate()
     lane = make_lane(Sink(before=gate))

@@ -147,8 +147,8 @@ class Delivery:
         except Rejected as refusal:
             if refusal.span_ids is None:
                 return refusal
-            refused = set(refusal.span_ids)
-            dead += [_letter([span for span in part if span.span_id in refused], refusal)]
+            refused = [span for span in part if span.span_id in refusal.span_ids]
+            dead += [_letter(refused, refusal)] if refused else []
         settled += part
         return None
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _LOGGER: Final = "reamon.pipeline"
 _importing: Final = LateImport()
 _STARTS_KEPT: Final = 10_000
+_AFTER_AN_ERROR: Final = 1.0  # seconds
 _LAST_RESORT: Final = 0.1  # seconds for the disk when the time is up
 
 
@@ -224,15 +225,23 @@ class Lane:
 
     def _run(self) -> None:
         while self._stop_at is None:
-            self._claim()
-            pause = self._pause()
-            if pause > 0:
-                self._wake.wait(pause)
-            else:
-                with self.at_work:
-                    self._attempt()
+            try:
+                self._take_turn()
+            except BaseException as error:  # ours, and the lane outlives it
+                guard.contain(f"lane {self.name}", error)
+                self._wake.wait(_AFTER_AN_ERROR)
         with self.at_work:
             self._shut_down(self._stop_at)
+
+    def _take_turn(self) -> None:
+        """Wait until there may be something to do, or do it."""
+        self._claim()
+        pause = self._pause()
+        if pause > 0:
+            self._wake.wait(pause)
+        else:
+            with self.at_work:
+                self._attempt()
 
     def _claim(self) -> None:
         """Look now and then for what dead processes have left: some die long after we have started."""

@@ -16,11 +16,12 @@ from reamon.exporters.langsmith import _sdk
 from reamon.exporters.langsmith._info import ServerInfo, server_info
 from reamon.exporters.langsmith._no_answer import NoAnswer, no_answer
 from reamon.processes import abandon
+from reamon.settings import LangSmithSettings
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Answer", "Connection", "Method", "NoAnswer", "ServerInfo", "connect"]
+__all__ = ["Answer", "Connection", "Method", "NoAnswer", "ServerInfo", "connect", "connection_of"]
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -235,3 +236,19 @@ def connect(
                 read_timeout=read_timeout,
             )
         return _pool.connections[arguments]
+
+
+def connection_of(settings: LangSmithSettings) -> Connection:
+    """The connection of this process for these settings; ask for it each time, as with `connect`.
+
+    Raises:
+        ConfigurationError: The environment is such that the SDK refuses to work.
+    """
+    key = settings.api_key
+    return connect(
+        settings.endpoint,
+        None if key is None else key.get_secret_value(),
+        workspace_id=settings.workspace_id,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+    )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from pydantic import SecretStr
 
 from reamon.errors import ConfigurationError, Rejected
 from reamon.exporters.langsmith import _sdk
-from reamon.exporters.langsmith.connection import Connection, connect
+from reamon.exporters.langsmith.connection import connection_of
 from reamon.exporters.langsmith.ingestion import Ingestion, Upload
 from reamon.exporters.langsmith.runs import RunOptions, to_run
 from reamon.model import Span
@@ -104,6 +105,7 @@ class LangSmithExporter:
         if settings.live:
             self.started = self._started  # a lane gathers starts for whoever has the attribute
         self._settings = settings
+        self._connection = partial(connection_of, settings)
         self._options = RunOptions(
             project=settings.project,
             hide_inputs=settings.hide_inputs,
@@ -178,16 +180,6 @@ class LangSmithExporter:
     def _ingestion(self) -> Ingestion:
         settings = self._settings
         return Ingestion(self._connection, batch_bytes=settings.batch_bytes, compress=settings.compression == "auto")
-
-    def _connection(self) -> Connection:
-        key = self._settings.api_key
-        return connect(
-            self._settings.endpoint,
-            None if key is None else key.get_secret_value(),
-            workspace_id=self._settings.workspace_id,
-            connect_timeout=self._settings.connect_timeout,
-            read_timeout=self._settings.read_timeout,
-        )
 
 
 def _check_key(settings: LangSmithSettings) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from reamon.errors import ServiceError
-from reamon.exporters.langsmith.connection import Answer, Connection, Method, NoAnswer, connect
+from reamon.exporters.langsmith.connection import Answer, Connection, Method, NoAnswer, connection_of
 from reamon.settings import LangSmithSettings
 
 T = TypeVar("T")
@@ -36,14 +36,7 @@ class Service:
     @property
     def connection(self) -> Connection:
         """The pooled connection; looked up each time, because a forked process has one of its own."""
-        key = self.settings.api_key
-        return connect(
-            self.settings.endpoint,
-            None if key is None else key.get_secret_value(),
-            workspace_id=self.settings.workspace_id,
-            connect_timeout=self.settings.connect_timeout,
-            read_timeout=self.settings.read_timeout,
-        )
+        return connection_of(self.settings)
 
     def ask(self, method: Method, path: str, question: Any = None, *, headers: dict[str, str] | None = None) -> bytes:
         """Ask once, and give back the JSON that was answered.
