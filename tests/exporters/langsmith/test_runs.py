@@ -162,6 +162,7 @@ def test_a_state_needs_no_payload(value: Any) -> None:
         (b'{"a": "\xff"}', '{"a": "\ufffd"}'),
         (rb'{"a": "\ud800"}', r'{"a": "\ud800"}'),
         (b"[" * 3000 + b"]" * 3000, "[" * 3000 + "]" * 3000),
+        (b"[" * 501 + b"]" * 501, "[" * 501 + "]" * 501),
     ],
 )
 def test_a_payload_that_is_no_json_is_shown_as_text(raw: bytes, shown: str) -> None:
@@ -169,6 +170,13 @@ def test_a_payload_that_is_no_json_is_shown_as_text(raw: bytes, shown: str) -> N
     assert decoded(run)["inputs"] == {"input": shown, "state_before": shown}
     assert metadata(run)["metadata"] == shown
     assert refusals(run) == []
+
+
+def test_a_payload_with_many_brackets_that_is_not_deep_stays_what_it_is() -> None:
+    wide = [{"said": "[[[[{{{{"}] * 600
+    assert decoded(run_of(input=wide))["inputs"] == {"input": wide}
+    deep = Payload(b"[" * 500 + b"]" * 500)
+    assert run_of(input=deep).inputs == b'{"input":%b}' % deep.raw
 
 
 # -- tree ------------------------------------------------------------------------------------------------------------

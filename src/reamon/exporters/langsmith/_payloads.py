@@ -4,12 +4,15 @@ The bytes of a snapshot go into the request as they are. They are only looked ov
 because a processor may have put anything in their place, and one broken payload would have the whole request refused.
 """
 
+import re
 from typing import Final
 
 import msgspec
 
 from reamon.model import Payload
 
+_DEEPEST: Final = 500
+_brackets: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]').finditer  # strings are passed over whole
 _EMPTY: Final = b"{}"
 _skim: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _keys_of: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -39,7 +42,7 @@ def as_object(payload: Payload | None, name: str, state: Payload | None = None, 
 
 
 def sound(raw: bytes) -> bytes:
-    r"""`raw` without space around it, if it is JSON in UTF-8; else a JSON string of what it says.
+    r"""`raw` without space around it if it is JSON in UTF-8, not nested too deep; else a JSON string of what it says.
 
     Example:
         >>> sound(b' {"score": NaN}')
@@ -52,7 +55,22 @@ def sound(raw: bytes) -> bytes:
             content.decode()  # skimming does not look into strings
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _encode(content.decode("utf-8", "replace"))
-    return content
+    return _encode(content.decode()) if _is_too_deep(content) else content
+
+
+def _is_too_deep(content: bytes) -> bool:
+    """Whether JSON is nested deeper than parsers follow, whose limits differ: one such run would spoil its request."""
+    if content.count(b"[") + content.count(b"{") <= _DEEPEST:  # nearly always, and told in no time
+        return False
+    depth = deepest = 0
+    for found in _brackets(content):
+        bracket = found[0]
+        if bracket in (b"[", b"{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif bracket in (b"]", b"}"):
+            depth -= 1
+    return deepest > _DEEPEST
 
 
 def _with_state(content: bytes, name: str, state: bytes) -> bytes:
