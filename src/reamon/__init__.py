@@ -51,18 +51,22 @@ from reamon.tracing import (
 )
 
 if TYPE_CHECKING:
+    from reamon.integrations import Instrumentation, instrument, uninstrument
     from reamon.runtime import Runtime, aflush, ashutdown, configure, flush, shutdown, stats
     from reamon.settings import MonitoringSettings
 
 _LATER = {
+    "Instrumentation": "reamon.integrations",
     "MonitoringSettings": "reamon.settings",
     "Runtime": "reamon.runtime",
     "aflush": "reamon.runtime",
     "ashutdown": "reamon.runtime",
     "configure": "reamon.runtime",
     "flush": "reamon.runtime",
+    "instrument": "reamon.integrations",
     "shutdown": "reamon.runtime",
     "stats": "reamon.runtime",
+    "uninstrument": "reamon.integrations",
 }
 
 __all__ = [
@@ -72,6 +76,7 @@ __all__ = [
     "CostBreakdown",
     "CostData",
     "DecoratorError",
+    "Instrumentation",
     "MissingExtraError",
     "MonitoringSettings",
     "ReamonError",
@@ -90,6 +95,7 @@ __all__ = [
     "extract",
     "flush",
     "inject",
+    "instrument",
     "propagate",
     "record_span",
     "shutdown",
@@ -105,6 +111,7 @@ __all__ = [
     "trace_tool",
     "trace_tts",
     "trace_workflow",
+    "uninstrument",
     "wrap_executor",
 ]
 

@@ -4,7 +4,7 @@ Our own exporters, collectors and processors meet these contracts like anyone's;
 checks yours. The docstrings are the specification.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -110,3 +110,31 @@ class Channel(Protocol):
 
     def send(self, notice: Any) -> None | Awaitable[None]:
         """Deliver `notice`, or raise."""
+
+
+class Instrumentor(Protocol):
+    """Makes a library record spans by itself: what `reamon.instrument("name")` finds by its entry point.
+
+    It hooks into what the library offers for that (callbacks, hooks, public methods) and changes nothing that the
+    application sees: not what calls return or raise, not their signatures. Its hooks pass straight through while
+    nothing is configured, and inside `reamon.suppress()`.
+
+    Raises (where it is called, at set-up):
+        MissingExtraError: The library is not installed.
+        ConfigurationError: An option cannot be used; the message names it.
+
+    Example:
+        >>> import logging
+        >>> class CountLogRecords:
+        ...     def __call__(self, *, logger: str = "") -> Callable[[], None]:
+        ...         def count(record):
+        ...             return True
+        ...         target = logging.getLogger(logger)
+        ...         target.addFilter(count)
+        ...         return lambda: target.removeFilter(count)
+        >>> undo = CountLogRecords()(logger="example")
+        >>> undo()
+    """
+
+    def __call__(self, **options: Any) -> Callable[[], None]:
+        """Hook into the library. Returns what takes the hooks out again."""

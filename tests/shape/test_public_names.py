@@ -11,6 +11,8 @@ import reamon
 FACADE = {
     # the library's life
     "Runtime", "aflush", "ashutdown", "configure", "enabled", "flush", "shutdown", "stats", "suppress",
+    # instrumentation
+    "Instrumentation", "instrument", "uninstrument",
     # spans
     "current_span", "current_trace_id", "extract", "inject", "propagate", "record_span", "start_span", "wrap_executor",
     "trace_agent", "trace_llm", "trace_retrieval", "trace_step", "trace_stt", "trace_telephony", "trace_tool",

@@ -5,7 +5,7 @@ from reamon.tracing._record import Started, to_span
 from reamon.tracing.active import ActiveSpan
 from reamon.tracing.capture import snapshot
 from reamon.tracing.clock import Clock
-from reamon.tracing.current import current_span, current_trace_id, enabled, suppress
+from reamon.tracing.current import current_span, current_trace_id, enabled, enter, leave, suppress
 from reamon.tracing.decorators import (
     trace_agent,
     trace_llm,
@@ -18,6 +18,7 @@ from reamon.tracing.decorators import (
     trace_workflow,
 )
 from reamon.tracing.headers import extract, inject
+from reamon.tracing.lifecycle import fail, finish
 from reamon.tracing.manual import record_span, start_span
 from reamon.tracing.noop import NoopSpan
 from reamon.tracing.propagation import SpanContext, propagate, wrap_executor
@@ -35,8 +36,12 @@ __all__ = [
     "current_trace_id",
     "detach",
     "enabled",
+    "enter",
     "extract",
+    "fail",
+    "finish",
     "inject",
+    "leave",
     "propagate",
     "record_span",
     "register_capture",

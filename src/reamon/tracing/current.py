@@ -44,6 +44,13 @@ def suppress() -> Iterator[None]:
         leave(SUPPRESSED, before)
 
 
+def enter(span: ActiveSpan | NoopSpan | None) -> ActiveSpan | NoopSpan | None:
+    """Make `span` current here. Returns what was so before, for `leave`."""
+    before = current.get()
+    current.set(span)
+    return before
+
+
 def leave(span: ActiveSpan | NoopSpan | None, before: ActiveSpan | NoopSpan | None) -> None:
     """Make `before` current again, where `span` or something below it still is.
 

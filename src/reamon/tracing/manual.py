@@ -17,7 +17,12 @@ from reamon.tracing.scope import read_id
 
 @guarded(default=NOOP)
 def start_span(
-    kind: SpanKind | str, name: str, *, parent: ActiveSpan | NoopSpan | None = None, call_id: object = None
+    kind: SpanKind | str,
+    name: str,
+    *,
+    parent: ActiveSpan | NoopSpan | None = None,
+    call_id: object = None,
+    agent_type: object = None,
 ) -> ActiveSpan | NoopSpan:
     """Start a span that never becomes current, and that you `end()` yourself, anywhere.
 
@@ -26,6 +31,7 @@ def start_span(
         name: What it is called.
         parent: The enclosing span; the current one by default.
         call_id: The conversation, if the span opens a trace.
+        agent_type: For an agent, its type; the name by default.
 
     Returns:
         The handle; one that does nothing where nothing is recorded.
@@ -35,7 +41,7 @@ def start_span(
         >>> span.record_usage(provider="twilio", minutes=1.5)
         >>> span.end()
     """
-    return _start(kind, name, parent, read_id(call_id), None, None)
+    return _start(kind, name, parent, read_id(call_id), None, read_id(agent_type))
 
 
 @guarded(default=NOOP)

@@ -1,0 +1,231 @@
+"""The model call: how a call of a language model is recorded, whichever client makes it.
+
+A call has up to three levels: what the application asks for (LangChain's chat model, a service of its own), the
+client's method, and the HTTP requests that this makes. Each is an `llm` span, one below the other. The outer ones are
+*logical*; one that is known to be a single request is *physical*. Usage is recorded where it is nearest to the request:
+an outer call whose inner ones were billed shows the tokens as attributes and adds nothing to the bill.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import msgspec
+
+from reamon.guard import guarded
+from reamon.integrations.boundary import boundary, note_failure, note_success
+from reamon.model import SpanKind
+from reamon.tracing import ActiveSpan, NoopSpan, current_span, enter, fail, leave, start_span
+
+_CURRENT: Final["ContextVar[ModelCall | None]"] = ContextVar("reamon_model_call", default=None)
+_WHAT: Final = "model call"
+
+_USAGE_ATTRIBUTES: Final = {
+    "input_tokens": "gen_ai.usage.input_tokens",
+    "output_tokens": "gen_ai.usage.output_tokens",
+    "cached_input_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+}
+
+
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is asked.
+
+    Attributes:
+        operation: OpenTelemetry's name of it: "chat", "text_completion", "embeddings", "generate_content".
+        provider: Who runs the model ("openai", "anthropic", "ollama").
+        model: The model that is asked for.
+        name: The span's name; the operation by default.
+        input: What is captured as the input: messages, tools.
+        parameters: Settings of the request by OpenTelemetry's names, without the prefix `gen_ai.request.`:
+            "temperature", "max_tokens", "top_p". What is None is left out.
+        is_physical: Whether this is one HTTP request, and not a client's method that may make several.
+    """
+
+    operation: str
+    provider: str | None
+    model: str | None
+    name: str | None = None
+    input: Any = None
+    parameters: Mapping[str, Any] = {}
+    is_physical: bool = False
+
+
+class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model answered.
+
+    Attributes:
+        output: What is captured as the output: the message, tool calls, or the vectors' number and size.
+        usage: What was consumed, by the names of `reamon.Usage`; empty if the answer does not say, which is not 0.
+        model: The model that answered.
+        response_id: The provider's id of the answer.
+        finish_reasons: Why it stopped, one for each choice.
+        is_cached: Whether it came out of a cache on this side: no request was made, and nothing is billed.
+    """
+
+    output: Any = None
+    usage: Mapping[str, Any] = {}
+    model: str | None = None
+    response_id: str | None = None
+    finish_reasons: Sequence[str] = ()
+    is_cached: bool = False
+
+
+class ModelCall:
+    """One call while it runs. No method raises, and what comes after the end is ignored.
+
+    Attributes:
+        span: Its span.
+        requests: The HTTP requests that were made for it, retries included.
+        is_billed_inside: Whether a call further inside has recorded the usage.
+    """
+
+    __slots__ = ("_answer", "_outer", "_request", "is_billed_inside", "requests", "span")
+
+    def __init__(self, span: ActiveSpan, request: ModelRequest, outer: "ModelCall | None") -> None:
+        self.span = span
+        self.requests = 0
+        self.is_billed_inside = False
+        self._request = request
+        self._outer = outer
+        self._answer: ModelAnswer | None = None
+
+    @classmethod
+    @guarded(default=None)
+    def begin(cls, request: ModelRequest, parent: ActiveSpan | NoopSpan | None = None) -> "ModelCall | None":
+        """Start the call's span.
+
+        Args:
+            request: What is asked.
+            parent: The enclosing span; the current one, or the enclosing model call's, by default.
+
+        Returns:
+            None where nothing is recorded.
+        """
+        outer = current_model_call()
+        if parent is None and outer is not None and outer._is_below_current():
+            parent = outer.span
+        span = start_span(SpanKind.LLM, request.name or request.operation, parent=parent)
+        if not isinstance(span, ActiveSpan):
+            return None
+        call = cls(span, request, outer)
+        if request.input is not None:
+            span.set_input(request.input)
+        return call
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Make the call current inside of the block, for what is called to make it: the client, its HTTP requests."""
+        span_before, call_before = enter(self.span), _CURRENT.get()
+        _CURRENT.set(self)
+        try:
+            yield
+        finally:
+            if _CURRENT.get() is self:
+                _CURRENT.set(call_before)
+            leave(self.span, span_before)
+
+    def requested(self, status: int | None = None, *, retry: bool | None = None) -> None:
+        """An HTTP request was made for this call, and answered with `status` (None: not at all)."""
+        self.requests += 1
+        if retry or (retry is None and self.requests > 1):
+            self.span.add_event("retry", attempt=self.requests, status=status)
+
+    def first_token(self) -> None:
+        """The first token, or part of a tool call, is there."""
+        self.span.mark_first_token()
+
+    def answer(self, answer: ModelAnswer) -> None:
+        """What the model answered; the last one counts."""
+        self._answer = answer
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the call.
+
+        Args:
+            error: What left it, if it failed. A consumer that abandons a stream (`GeneratorExit`) is no failure.
+        """
+        if not self.span.is_recording:
+            return
+        self._describe()
+        if error is None or isinstance(error, GeneratorExit):
+            note_success(_WHAT)
+            self.span.end()
+            return
+        note_failure(_WHAT, error)
+        fail(self.span, error)
+
+    @guarded(default=None)
+    def _describe(self) -> None:
+        request, answer, span = self._request, self._answer or ModelAnswer(), self.span
+        if answer.output is not None:
+            span.set_output(answer.output)
+        span.set_attributes({**_asked(request), **_answered(answer), **self._counted(answer)})
+        if self._answer is None:
+            return
+        usage = {name: amount for name, amount in answer.usage.items() if amount is not None}
+        if usage and not answer.is_cached:
+            self._bill(usage, answer.model or request.model)
+
+    def _bill(self, usage: dict[str, Any], model: str | None) -> None:
+        """Record the usage, unless that was done further inside; and tell those outside."""
+        if not self.is_billed_inside:
+            requests = {"requests": self.requests} if self.requests else {}
+            self.span.record_usage(provider=self._request.provider, model=model, **usage, **requests)
+        innermost = boundary()
+        if innermost is not None:
+            innermost.is_billed = True
+        outer = self._outer
+        while outer is not None:
+            outer.is_billed_inside = True
+            outer = outer._outer
+
+    def _counted(self, answer: ModelAnswer) -> dict[str, Any]:
+        counted: dict[str, Any] = {"reamon.call": "physical" if self._request.is_physical else "logical"}
+        if self.requests > 1:
+            counted["reamon.retries"] = self.requests - 1
+        if answer.is_cached:
+            counted["reamon.cache_hit"] = True
+        speed = self._tokens_per_second(answer.usage.get("output_tokens"))
+        return counted if speed is None else {**counted, "reamon.tokens_per_second": speed}
+
+    def _tokens_per_second(self, output_tokens: int | None) -> float | None:
+        """How fast the answer came, from the first token where that is known, else from the request."""
+        seconds = (self.span._now() - self.span.trace.offset - (self.span.first_token or self.span.start)) / 1e9
+        return round(output_tokens / seconds, 1) if output_tokens and seconds > 0 else None
+
+    def _is_below_current(self) -> bool:
+        """Whether this call is the innermost thing that runs here: below the current span, or that span itself."""
+        here = current_span()
+        node: ActiveSpan | None = self.span
+        while node is not None and node is not here:
+            node = node.parent
+        return node is not None or not isinstance(here, ActiveSpan)
+
+
+def current_model_call() -> ModelCall | None:
+    """The innermost model call that runs here, or None."""
+    call = _CURRENT.get()
+    return call if call is not None and call.span.is_recording else None
+
+
+def _asked(request: ModelRequest) -> dict[str, Any]:
+    said = {
+        "gen_ai.operation.name": request.operation,
+        "gen_ai.provider.name": request.provider,
+        "gen_ai.request.model": request.model,
+    }
+    said |= {f"gen_ai.request.{name}": value for name, value in request.parameters.items()}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _answered(answer: ModelAnswer) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "gen_ai.response.model": answer.model,
+        "gen_ai.response.id": answer.response_id,
+        "gen_ai.response.finish_reasons": list(answer.finish_reasons) or None,
+    }
+    said |= {attribute: answer.usage.get(name) for name, attribute in _USAGE_ATTRIBUTES.items()}
+    return {name: value for name, value in said.items() if value is not None}
