@@ -14,9 +14,20 @@ from typing import Any, Final
 import msgspec
 
 from reamon.guard import guarded
-from reamon.integrations.boundary import boundary, note_failure, note_success
+from reamon.integrations.boundary import boundary
 from reamon.model import SpanKind
-from reamon.tracing import ActiveSpan, NoopSpan, current_span, enter, fail, leave, start_span
+from reamon.model.times import NANOS_PER_SECOND
+from reamon.tracing import (
+    ActiveSpan,
+    NoopSpan,
+    active_recorder,
+    current_span,
+    enter,
+    fail,
+    finish,
+    leave,
+    start_span,
+)
 
 _CURRENT: Final["ContextVar[ModelCall | None]"] = ContextVar("reamon_model_call", default=None)
 _WHAT: Final = "model call"
@@ -63,6 +74,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
         response_id: The provider's id of the answer.
         finish_reasons: Why it stopped, one for each choice.
         is_cached: Whether it came out of a cache on this side: no request was made, and nothing is billed.
+        attributes: More that the answer says about itself ("openai.response.service_tier").
     """
 
     output: Any = None
@@ -71,6 +83,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     response_id: str | None = None
     finish_reasons: Sequence[str] = ()
     is_cached: bool = False
+    attributes: Mapping[str, Any] = {}
 
 
 class ModelCall:
@@ -82,7 +95,7 @@ class ModelCall:
         is_billed_inside: Whether a call further inside has recorded the usage.
     """
 
-    __slots__ = ("_answer", "_outer", "_request", "is_billed_inside", "requests", "span")
+    __slots__ = ("_answer", "_boundary", "_failed_with", "_outer", "_request", "is_billed_inside", "requests", "span")
 
     def __init__(self, span: ActiveSpan, request: ModelRequest, outer: "ModelCall | None") -> None:
         self.span = span
@@ -90,6 +103,8 @@ class ModelCall:
         self.is_billed_inside = False
         self._request = request
         self._outer = outer
+        self._boundary = boundary()  # asked now: a stream may end in another task, or in the garbage collector
+        self._failed_with: int | str | None = None
         self._answer: ModelAnswer | None = None
 
     @classmethod
@@ -127,11 +142,21 @@ class ModelCall:
                 _CURRENT.set(call_before)
             leave(self.span, span_before)
 
-    def requested(self, status: int | None = None, *, retry: bool | None = None) -> None:
-        """An HTTP request was made for this call, and answered with `status` (None: not at all)."""
+    def requested(
+        self, status: int | None = None, *, error: BaseException | None = None, retry: bool | None = None
+    ) -> None:
+        """An HTTP request was made for this call.
+
+        Args:
+            status: What it was answered with; None if it was not.
+            error: What went wrong, if it was not answered.
+            retry: Whether it repeats one that failed; any but the first does, by default.
+        """
         self.requests += 1
         if retry or (retry is None and self.requests > 1):
-            self.span.add_event("retry", attempt=self.requests, status=status)
+            said = {"attempt": self.requests, "status": status, "after": self._failed_with}
+            self.span.add_event("retry", **{name: value for name, value in said.items() if value is not None})
+        self._failed_with = type(error).__name__ if error is not None else status
 
     def first_token(self) -> None:
         """The first token, or part of a tool call, is there."""
@@ -150,12 +175,15 @@ class ModelCall:
         if not self.span.is_recording:
             return
         self._describe()
-        if error is None or isinstance(error, GeneratorExit):
-            note_success(_WHAT)
-            self.span.end()
+        if error is not None and not isinstance(error, GeneratorExit):
+            self._note(error)
+            fail(self.span, error)
             return
-        note_failure(_WHAT, error)
-        fail(self.span, error)
+        self._note(None)
+        if error is None:
+            self.span.end()
+        elif (recorder := active_recorder()) is not None:  # not waiting for the disk: this may be the garbage collector
+            finish(self.span, recorder.now())
 
     @guarded(default=None)
     def _describe(self) -> None:
@@ -174,13 +202,21 @@ class ModelCall:
         if not self.is_billed_inside:
             requests = {"requests": self.requests} if self.requests else {}
             self.span.record_usage(provider=self._request.provider, model=model, **usage, **requests)
-        innermost = boundary()
-        if innermost is not None:
-            innermost.is_billed = True
+        if self._boundary is not None:
+            self._boundary.is_billed = True
         outer = self._outer
         while outer is not None:
             outer.is_billed_inside = True
             outer = outer._outer
+
+    def _note(self, error: BaseException | None) -> None:
+        """Tell the boundary around the call how it ended."""
+        if self._boundary is None or not self._boundary.span.is_recording:
+            return
+        if error is None:
+            self._boundary.succeeded(_WHAT)
+        else:
+            self._boundary.failed(_WHAT, error)
 
     def _counted(self, answer: ModelAnswer) -> dict[str, Any]:
         counted: dict[str, Any] = {"reamon.call": "physical" if self._request.is_physical else "logical"}
@@ -193,8 +229,11 @@ class ModelCall:
 
     def _tokens_per_second(self, output_tokens: int | None) -> float | None:
         """How fast the answer came, from the first token where that is known, else from the request."""
-        seconds = (self.span._now() - self.span.trace.offset - (self.span.first_token or self.span.start)) / 1e9
-        return round(output_tokens / seconds, 1) if output_tokens and seconds > 0 else None
+        recorder = active_recorder()
+        if recorder is None or not output_tokens:
+            return None
+        seconds = (recorder.now() - (self.span.first_token or self.span.start)) / NANOS_PER_SECOND
+        return round(output_tokens / seconds, 1) if seconds > 0 else None
 
     def _is_below_current(self) -> bool:
         """Whether this call is the innermost thing that runs here: below the current span, or that span itself."""
@@ -209,6 +248,13 @@ def current_model_call() -> ModelCall | None:
     """The innermost model call that runs here, or None."""
     call = _CURRENT.get()
     return call if call is not None and call.span.is_recording else None
+
+
+def swap_model_call(call: ModelCall | None) -> ModelCall | None:
+    """Make `call` the innermost one here, for integrations that cannot use a block. Returns what was so before."""
+    before = _CURRENT.get()
+    _CURRENT.set(call)
+    return before
 
 
 def _asked(request: ModelRequest) -> dict[str, Any]:
@@ -228,4 +274,5 @@ def _answered(answer: ModelAnswer) -> dict[str, Any]:
         "gen_ai.response.finish_reasons": list(answer.finish_reasons) or None,
     }
     said |= {attribute: answer.usage.get(name) for name, attribute in _USAGE_ATTRIBUTES.items()}
+    said |= answer.attributes
     return {name: value for name, value in said.items() if value is not None}

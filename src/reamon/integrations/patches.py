@@ -13,7 +13,8 @@ class Patches:
     """Attributes of classes, modules and objects that one instrumentation has replaced.
 
     They are put back in the reverse order. Where somebody else has wrapped one of ours meanwhile, it cannot be taken
-    out of the middle: it stays, and passes straight through from then on.
+    out of the middle: it stays, and passes straight through from then on. If that somebody is another of us, it goes
+    when the other one is put back; so the order in which instrumentations are undone does not matter.
 
     Example:
         >>> class Phone:
@@ -48,7 +49,9 @@ class Patches:
         original = self._static(owner, name)
         if original is _ABSENT:
             original = getattr(owner, name)
-        self.replace(owner, name, wrapt.FunctionWrapper(original, wrapper, enabled=lambda: self.is_active))
+        ours = wrapt.FunctionWrapper(original, wrapper, enabled=lambda: self.is_active)
+        ours._self_reamon = (self, vars(owner).get(name, _ABSENT))
+        self.replace(owner, name, ours)
 
     def replace(self, owner: Any, name: str, value: Any) -> None:
         """Set `owner.name` to `value`."""
@@ -62,6 +65,7 @@ class Patches:
             owner, name, before, ours = self._replaced.pop()
             if vars(owner).get(name, _ABSENT) is not ours:
                 continue
+            before = _without_undone(before)
             if before is _ABSENT:
                 delattr(owner, name)
             else:
@@ -74,3 +78,10 @@ class Patches:
             if name in vars(place):
                 return vars(place)[name]
         return _ABSENT
+
+
+def _without_undone(value: Any) -> Any:
+    """What was in the place of `value` before wrappers of ours that have been undone since."""
+    while (mark := getattr(value, "_self_reamon", None)) is not None and not mark[0].is_active:
+        value = mark[1]
+    return value
