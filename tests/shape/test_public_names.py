@@ -14,7 +14,8 @@ FACADE = {
     # instrumentation
     "Instrumentation", "instrument", "uninstrument",
     # spans
-    "current_span", "current_trace_id", "extract", "inject", "propagate", "record_span", "start_span", "wrap_executor",
+    "current_span", "current_trace_id", "extract", "handover", "inject", "propagate", "record_span", "start_span",
+    "wrap_executor",
     "trace_agent", "trace_llm", "trace_retrieval", "trace_step", "trace_stt", "trace_telephony", "trace_tool",
     "trace_tts", "trace_workflow",
     # types

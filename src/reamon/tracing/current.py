@@ -17,6 +17,11 @@ def current_span() -> ActiveSpan | NoopSpan:
     return current.get() or NOOP
 
 
+def innermost() -> ActiveSpan | NoopSpan | None:
+    """What is current here, as `enter` and `leave` know it: None where nothing is."""
+    return current.get()
+
+
 def current_trace_id() -> str:
     """The id of the trace that runs here, or "" where none does."""
     return current_span().trace_id

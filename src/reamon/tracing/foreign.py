@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 from reamon.model import SpanLink
 from reamon.tracing._state import Trace
@@ -38,3 +39,7 @@ class ForeignParent(NoopSpan):
 
     def __repr__(self) -> str:
         return "<ForeignParent>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        trace = self.trace
+        return ForeignParent, (self.headers, trace.call_id, trace.project, trace.links, self.root_links)

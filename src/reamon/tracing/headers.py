@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
-from types import TracebackType
 from typing import Final, TypeAlias
 
 from reamon.guard import guarded
@@ -13,9 +12,8 @@ from reamon.tracing._baggage import Baggage, baggage, read_baggage
 from reamon.tracing._switch import current, switch
 from reamon.tracing._w3c import Member, read_traceparent, read_tracestate, traceparent, tracestate
 from reamon.tracing.active import ActiveSpan
-from reamon.tracing.current import leave
+from reamon.tracing.block import Block
 from reamon.tracing.foreign import ForeignParent
-from reamon.tracing.noop import NOOP, SUPPRESSED, NoopSpan
 from reamon.tracing.propagation import SpanContext
 
 _TRACEPARENT: Final = "traceparent"
@@ -82,41 +80,10 @@ def extract(headers: Headers) -> "RemoteScope":
     return RemoteScope(_parent_in(headers))
 
 
-class RemoteScope:
+class RemoteScope(Block):
     """A block that belongs to a caller in another process. Made by `extract`."""
 
-    __slots__ = ("_before", "_parent")
-
-    def __init__(self, parent: ActiveSpan | ForeignParent | None) -> None:
-        self._parent = parent
-        self._before: list[ActiveSpan | NoopSpan | None] = []
-
-    def __enter__(self) -> ActiveSpan | NoopSpan:
-        """Make the caller's span current; where nothing is to be recorded, that stays so."""
-        before = current.get()
-        self._before.append(before)
-        if self._parent is None or before is SUPPRESSED:
-            return before or NOOP
-        current.set(self._parent)
-        return self._parent
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
-    ) -> None:
-        """Make current again what was so before."""
-        before = self._before.pop()
-        if self._parent is not None and before is not SUPPRESSED:
-            leave(self._parent, before)
-
-    async def __aenter__(self) -> ActiveSpan | NoopSpan:
-        """Make the caller's span current."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
-    ) -> None:
-        """Make current again what was so before."""
-        self.__exit__(kind, error, stack)
+    __slots__ = ()
 
 
 # -- out ---------------------------------------------------------------------------------------------------------------

@@ -23,11 +23,14 @@ class NoopSpan:
         """Do nothing."""
 
     set_input = set_output = set_attribute = set_attributes = add_event = set_state = set_call_id = _ignore
-    set_status = set_outcome = record_usage = record_cost = record_wait = mark_first_token = _ignore
+    set_agent_type = set_status = set_outcome = record_usage = record_cost = record_wait = mark_first_token = _ignore
     record_decision = record_error = end = _ignore
 
     def __repr__(self) -> str:
         return "<NoopSpan>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return "SUPPRESSED" if self is SUPPRESSED else "NOOP"  # there are these two, in every process
 
 
 NOOP: Final = NoopSpan()

@@ -5,7 +5,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 
@@ -94,8 +94,7 @@ class Propagated:
             current.set(before)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        context = SpanContext.of(self._span) if isinstance(self._span, ActiveSpan) else None
-        return _revived, (self._function, context)
+        return _propagated, (self._function, carried(self._span))
 
 
 def propagate(function: Callable[P, R]) -> Callable[P, R]:
@@ -161,5 +160,18 @@ def wrap_executor(pool: Executor) -> Executor:
     return PropagatingExecutor(pool)
 
 
-def _revived(function: Callable[..., Any], context: SpanContext | None) -> Propagated:
-    return Propagated(function, None if context is None else context.revive())
+Carried: TypeAlias = SpanContext | NoopSpan | None
+
+
+def carried(span: ActiveSpan | NoopSpan | None) -> Carried:
+    """What of `span` can be pickled; also that nothing is to be recorded, or that another system's span is current."""
+    return SpanContext.of(span) if isinstance(span, ActiveSpan) else span
+
+
+def received(span: Carried) -> ActiveSpan | NoopSpan | None:
+    """The span that was `carried` here."""
+    return span.revive() if isinstance(span, SpanContext) else span
+
+
+def _propagated(function: Callable[..., Any], span: Carried) -> Propagated:
+    return Propagated(function, received(span))
