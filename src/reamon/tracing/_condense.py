@@ -50,6 +50,12 @@ def register_capture(kind: type[Any], capture: Capture) -> None:
     _handlers.clear()
 
 
+def forget_capture(kind: type[Any]) -> None:
+    """Take back `register_capture(kind, ...)`."""
+    _registered.pop(kind, None)
+    _handlers.clear()
+
+
 class Condenser:
     """Condenses one value within a budget of characters.
 

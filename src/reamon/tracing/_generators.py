@@ -1,7 +1,7 @@
 """Traced generators: a span from the first advance to the end, current inside and never in the consumer."""
 
-from collections.abc import AsyncGenerator, Generator
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, Protocol
 
 from reamon.guard import guard
 from reamon.tracing._switch import current, switch
@@ -14,7 +14,26 @@ _ITEMS_KEPT = 10_000
 _FRAME = 64  # bytes of an output for its brackets and the note of what was cut
 
 
-class _Run:
+class Advances(Protocol):
+    """What is told about each advance of a generator, so that its context and its consumer's stay apart."""
+
+    def resume(self) -> Any:
+        """Before an advance: make current what was so when the generator was left. Returns what is so outside."""
+
+    def pause(self, consumer: Any) -> None:
+        """After an advance: give the consumer back what `resume` returned."""
+
+    def add(self, item: Any) -> None:
+        """The generator yielded `item`."""
+
+    def ended(self) -> Pending | None:
+        """It ended, or its consumer had enough. Returns what has to be waited for, if anything."""
+
+    def failed(self, error: BaseException) -> Pending | None:
+        """It raised."""
+
+
+class TracedRun:
     """One generator while it is being consumed: its span, and what it has yielded so far.
 
     Items are snapshotted as they come, because the consumer may change them; with `reduce` they are kept instead.
@@ -107,11 +126,14 @@ class _Run:
         return b"[" + b",".join(self._items) + b"]"
 
 
-def drive(
-    generator: Generator[Any, Any, Any], tracer: Tracer, parent: Parent, arguments: Arguments | None
-) -> Generator[Any, Any, Any]:
-    """Advance `generator` for its consumer, with its span current only while it runs."""
-    run = _Run(tracer, parent, arguments)
+def drive(generator: Generator[Any, Any, Any], begin: Callable[[], Advances]) -> Generator[Any, Any, Any]:
+    """Advance `generator` for its consumer, with what is current inside of it current only while it runs.
+
+    Args:
+        generator: The generator.
+        begin: Called at the first advance.
+    """
+    run = begin()
     step, sent = generator.send, None
     while True:
         consumer = run.resume()
@@ -140,7 +162,7 @@ def drive(
             step, sent = generator.throw, error
 
 
-def _close(generator: Generator[Any, Any, Any], run: _Run) -> None:
+def _close(generator: Generator[Any, Any, Any], run: Advances) -> None:
     """Close a generator whose consumer had enough; without waiting, since this may be the garbage collector."""
     consumer = run.resume()
     try:
@@ -154,10 +176,10 @@ def _close(generator: Generator[Any, Any, Any], run: _Run) -> None:
 
 
 async def drive_async(
-    generator: AsyncGenerator[Any, Any], tracer: Tracer, parent: Parent, arguments: Arguments | None
+    generator: AsyncGenerator[Any, Any], begin: Callable[[], Advances]
 ) -> AsyncGenerator[Any, Any]:
-    """Advance `generator` for its consumer, with its span current only while it runs."""
-    run = _Run(tracer, parent, arguments)
+    """The same of an async one."""
+    run = begin()
     step: Any
     step, sent = generator.asend, None
     while True:
@@ -187,7 +209,7 @@ async def drive_async(
             step, sent = generator.athrow, error
 
 
-async def _aclose(generator: AsyncGenerator[Any, Any], run: _Run) -> None:
+async def _aclose(generator: AsyncGenerator[Any, Any], run: Advances) -> None:
     """The same of an async one."""
     consumer = run.resume()
     try:

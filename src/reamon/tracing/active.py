@@ -153,6 +153,13 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
         self.trace.call_id = name_of(call_id)
 
     @guarded(default=None)
+    def set_agent_type(self, agent_type: object) -> None:
+        """Say which agent this is, where that is known late; an enum gives its value. For agents only."""
+        if self.kind is not SpanKind.AGENT:
+            raise ValueError(f"a {self.kind.value} has no agent type")
+        self.spec = msgspec.structs.replace(self.spec, agent_type=name_of(agent_type))
+
+    @guarded(default=None)
     def set_status(self, status: str, reason: str | None = None) -> None:
         """Say how it went: "ok", "degraded", "error" or "cancelled", and why. It stands unless an exception leaves."""
         if status not in _SETTABLE:

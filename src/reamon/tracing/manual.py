@@ -23,6 +23,7 @@ def start_span(
     parent: ActiveSpan | NoopSpan | None = None,
     call_id: object = None,
     agent_type: object = None,
+    start: datetime | int | float | None = None,
 ) -> ActiveSpan | NoopSpan:
     """Start a span that never becomes current, and that you `end()` yourself, anywhere.
 
@@ -32,6 +33,7 @@ def start_span(
         parent: The enclosing span; the current one by default.
         call_id: The conversation, if the span opens a trace.
         agent_type: For an agent, its type; the name by default.
+        start: When it began, if not now: an aware datetime, or since 1970 integer nanoseconds or seconds as a float.
 
     Returns:
         The handle; one that does nothing where nothing is recorded.
@@ -41,7 +43,8 @@ def start_span(
         >>> span.record_usage(provider="twilio", minutes=1.5)
         >>> span.end()
     """
-    return _start(kind, name, parent, read_id(call_id), None, read_id(agent_type))
+    start_ns = None if start is None else nanoseconds(start)
+    return _start(kind, name, parent, read_id(call_id), start_ns, read_id(agent_type))
 
 
 @guarded(default=NOOP)

@@ -114,6 +114,11 @@ def attach(recorder: Recorder) -> None:
     switch.recorder = recorder
 
 
+def active_recorder() -> Recorder | None:
+    """The recorder of this process; None where nothing is recorded."""
+    return switch.recorder
+
+
 def detach() -> None:
     """Stop recording: decorated code passes through."""
     switch.recorder = None

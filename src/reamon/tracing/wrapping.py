@@ -6,7 +6,7 @@ from typing import Any
 
 from reamon.errors import DecoratorError
 from reamon.tracing._binding import Binding
-from reamon.tracing._generators import drive, drive_async
+from reamon.tracing._generators import TracedRun, drive, drive_async
 from reamon.tracing._state import Spec
 from reamon.tracing._switch import current, switch
 from reamon.tracing._tracer import Function, Options, Tracer, function_name, make_tracer
@@ -68,6 +68,7 @@ def _wrap_generator(function: Function, binding: Binding, tracer: Tracer, *, is_
         if recorder is None or parent is SUPPRESSED:
             return generator
         given = args if instance is None else (instance, *args)
-        return advance(generator, tracer, parent, binding.bind_leniently(given, kwargs) if tracer.binds else None)
+        arguments = binding.bind_leniently(given, kwargs) if tracer.binds else None
+        return advance(generator, lambda: TracedRun(tracer, parent, arguments))
 
     return wrapt.FunctionWrapper(function, traced)

@@ -1,0 +1,134 @@
+"""Isolation: what becomes current inside of a library's method stays inside of it.
+
+Callbacks can make a span current, for the code of a node or a tool to find. They cannot take it back: langchain-core
+runs those of an end in a task of their own, and a context variable that is set there changes nothing outside. So the
+public methods that callbacks belong to are wrapped, and give back what was current when they were called. Those that
+stream keep two sides apart at every item: theirs and their consumer's.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from reamon.integrations.model_call import ModelCall, swap_model_call
+from reamon.integrations.patches import Patches
+from reamon.tracing import ActiveSpan, NoopSpan, drive, drive_async, enabled, enter
+from reamon.tracing.recorder import Pending
+
+Current = tuple[ActiveSpan | NoopSpan | None, ModelCall | None]
+_graph: Final[ContextVar[Any]] = ContextVar("reamon_graph_about_to_run", default=None)
+
+
+def isolate(patches: Patches, owner: type, *, methods: tuple[str, ...] = (), streams: tuple[str, ...] = ()) -> None:
+    """Wrap methods of `owner`, those that it has.
+
+    Args:
+        patches: Undoes it.
+        owner: The class.
+        methods: Functions and coroutine functions.
+        streams: Generator functions and async generator functions.
+    """
+    for name in methods:
+        if hasattr(owner, name):
+            patches.wrap(owner, name, _kept_async if _is_async(owner, name) else _kept)
+    for name in streams:
+        if hasattr(owner, name):
+            patches.wrap(owner, name, _streamed)
+
+
+def isolate_graph(patches: Patches, owner: type) -> None:
+    """Wrap the methods that run a graph, and let the handler know which graph it is."""
+    for name in ("stream", "astream"):
+        patches.wrap(owner, name, _graph_streamed)
+
+
+def take_graph() -> Any:
+    """The graph whose run begins here, for the first that asks; None for all others."""
+    graph = _graph.get()
+    if graph is not None:
+        _graph.set(None)
+    return graph
+
+
+class _TwoSides:
+    """What is current in a generator, and what is in its consumer."""
+
+    def __init__(self, graph: Any = None) -> None:
+        self._graph = graph
+        self._inside: Current | None = None
+
+    def resume(self) -> Current:
+        if self._inside is None:
+            if self._graph is not None:
+                _graph.set(self._graph)
+            return _swap(None)
+        return _swap(self._inside)
+
+    def pause(self, consumer: Current) -> None:
+        self._inside = _swap(consumer)
+        if self._graph is not None:
+            _graph.set(None)
+
+    def add(self, item: Any) -> None:
+        """Items are the consumer's business."""
+
+    def ended(self) -> Pending | None:
+        return None
+
+    def failed(self, error: BaseException) -> Pending | None:
+        return None
+
+
+def _swap(new: Current | None) -> Current:
+    """Make `new` current, or leave what is, and return what was."""
+    if new is None:
+        span = enter(None)
+        enter(span)
+        call = swap_model_call(None)
+        swap_model_call(call)
+        return span, call
+    return enter(new[0]), swap_model_call(new[1])
+
+
+def _kept(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if not enabled():
+        return wrapped(*args, **kwargs)
+    before = _swap(None)
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _swap(before)
+
+
+async def _kept_async(
+    wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if not enabled():
+        return await wrapped(*args, **kwargs)
+    before = _swap(None)
+    try:
+        return await wrapped(*args, **kwargs)
+    finally:
+        _swap(before)
+
+
+def _streamed(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return _two_sided(wrapped(*args, **kwargs), _TwoSides)
+
+
+def _graph_streamed(wrapped: Callable[..., Any], graph: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return _two_sided(wrapped(*args, **kwargs), lambda: _TwoSides(graph))
+
+
+def _two_sided(generator: Any, begin: Callable[[], _TwoSides]) -> Any:
+    if not enabled():
+        return generator
+    if hasattr(generator, "asend"):
+        return drive_async(generator, begin)
+    return drive(generator, begin) if hasattr(generator, "send") else generator
+
+
+def _is_async(owner: type, name: str) -> bool:
+    import inspect  # noqa: PLC0415 - at set-up only
+
+    return inspect.iscoroutinefunction(getattr(owner, name))

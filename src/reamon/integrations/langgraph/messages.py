@@ -1,0 +1,123 @@
+"""Messages: what langchain-core says about model calls, in the words of `ModelRequest` and `ModelAnswer`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from reamon.integrations.model_call import ModelAnswer, ModelRequest
+
+_PARAMETERS: Final = {
+    "temperature": "temperature",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "num_predict": "max_tokens",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "seed": "seed",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+    "stop": "stop_sequences",
+    "stop_sequences": "stop_sequences",
+}
+"""OpenTelemetry's names (`gen_ai.request.X`) of what chat models call their parameters."""
+
+
+def request_of(
+    name: str, operation: str, given: Any, parameters: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> ModelRequest:
+    """What a chat model, or a completion model, is asked.
+
+    Args:
+        name: The run's name.
+        operation: "chat" or "text_completion".
+        given: The messages, or the prompt.
+        parameters: Its `invocation_params`.
+        metadata: The run's metadata; `ls_provider` and `ls_model_name` say which model it is.
+    """
+    known = {"temperature": metadata.get("ls_temperature"), "max_tokens": metadata.get("ls_max_tokens")}
+    known |= {ours: parameters[theirs] for theirs, ours in _PARAMETERS.items() if parameters.get(theirs) is not None}
+    tools = parameters.get("tools") or parameters.get("functions")
+    return ModelRequest(
+        name=name,
+        operation=operation,
+        provider=metadata.get("ls_provider"),
+        model=metadata.get("ls_model_name") or parameters.get("model") or parameters.get("model_name"),
+        input={"messages": given, "tools": tools} if tools else {"messages": given},
+        parameters={name: value for name, value in known.items() if value is not None},
+    )
+
+
+def answer_of(result: Any) -> ModelAnswer:
+    """What a model answered, from langchain-core's `LLMResult`."""
+    generations = [generation for prompt in result.generations for generation in prompt]
+    messages = [message for generation in generations if (message := getattr(generation, "message", None)) is not None]
+    said = [_response_metadata(generation) for generation in generations]
+    first = said[0] if said else {}
+    usage = getattr(messages[0], "usage_metadata", None) if messages else None
+    output: Any = messages or [getattr(generation, "text", None) for generation in generations]
+    return ModelAnswer(
+        output=output[0] if len(output) == 1 else output,
+        usage=_usage(usage) or _token_usage(result.llm_output),
+        model=first.get("model_name") or first.get("model"),
+        response_id=first.get("id") or (getattr(messages[0], "id", None) if messages else None),
+        finish_reasons=[str(reason) for one in said if (reason := _finish_reason(one)) is not None],
+        is_cached=bool(usage) and usage.get("total_cost") == 0,  # how langchain-core marks what its cache gave
+    )
+
+
+def compact(message: Any) -> dict[str, Any]:
+    """What is captured of a message: who says what, and which tools are called; the rest is on the span already."""
+    said = {
+        "role": message.type,
+        "content": message.content,
+        "name": message.name,
+        "tool_calls": getattr(message, "tool_calls", None) or None,
+        "tool_call_id": getattr(message, "tool_call_id", None),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _response_metadata(generation: Any) -> dict[str, Any]:
+    message = getattr(generation, "message", None)
+    return {**(generation.generation_info or {}), **(getattr(message, "response_metadata", None) or {})}
+
+
+def _finish_reason(said: Mapping[str, Any]) -> Any:
+    return next((said[key] for key in ("finish_reason", "stop_reason", "done_reason") if said.get(key)), None)
+
+
+def _usage(usage: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`usage_metadata`, which is the same for every provider; what it does not say stays unknown."""
+    if not usage:
+        return {}
+    given, taken = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
+    counts = {
+        "input_tokens": usage.get("input_tokens"),
+        "output_tokens": usage.get("output_tokens"),
+        "cached_input_tokens": given.get("cache_read"),
+        "cache_write_tokens": given.get("cache_creation"),
+        "input_audio_tokens": given.get("audio"),
+        "reasoning_tokens": taken.get("reasoning"),
+        "output_audio_tokens": taken.get("audio"),
+    }
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def _token_usage(output: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What models say that know no `usage_metadata`."""
+    counts = (output or {}).get("token_usage") or (output or {}).get("usage") or {}
+    if not isinstance(counts, Mapping):
+        return {}
+    found = {
+        "input_tokens": counts.get("prompt_tokens", counts.get("input_tokens")),
+        "output_tokens": counts.get("completion_tokens", counts.get("output_tokens")),
+    }
+    return {name: count for name, count in found.items() if count is not None}
+
+
+def has_content(token: Any, chunk: Any) -> bool:
+    """Whether something of the answer has come: some text, or a part of a tool call. The first token may be empty."""
+    if token:
+        return True
+    message = getattr(chunk, "message", None)
+    parts: Sequence[Any] = getattr(message, "tool_call_chunks", None) or ()
+    return bool(parts) or bool(getattr(message, "content", None))

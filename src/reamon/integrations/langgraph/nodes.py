@@ -1,0 +1,200 @@
+"""Nodes: what a graph's node becomes, where it handed over to, and the state that it left."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from reamon.errors import ConfigurationError
+from reamon.integrations.langgraph.routing import Routing
+from reamon.model import Payload, SpanKind
+from reamon.tracing import ActiveSpan, snapshot
+
+AgentRule = Callable[[str, Mapping[str, Any]], bool]
+"""Whether a node is an agent: called with its name and its metadata."""
+
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def agent_rule(agents: object) -> AgentRule:
+    """The option `agents=` as a rule.
+
+    Args:
+        agents: None: every node is an agent; names: these are; a callable: the rule itself.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    if agents is None:
+        return lambda name, metadata: True
+    if callable(agents):
+        return agents  # type: ignore[no-any-return]
+    if isinstance(agents, str) or not isinstance(agents, Iterable):
+        raise ConfigurationError(
+            f"instrument('langgraph', agents={agents!r}): give the names of the nodes that are agents, or a callable "
+            "from a node's name and metadata to bool"
+        )
+    names = frozenset(map(str, agents))
+    return lambda name, metadata: name in names
+
+
+class Task(NamedTuple):
+    """What LangGraph's metadata says about the task of a graph in which a run takes place."""
+
+    node: str
+    step: int
+    namespace: str
+    is_sent: bool
+    is_call: bool
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> "Task | None":
+        """The task of a run with this metadata; None outside of graphs."""
+        node = metadata.get("langgraph_node")
+        if node is None:
+            return None
+        namespace = metadata.get("langgraph_checkpoint_ns") or metadata.get("checkpoint_ns") or ""
+        path = metadata.get("langgraph_path") or ()
+        is_sent = bool(path) and path[0] == "__pregel_push"  # by a `Send`: what it is given is not the graph's state
+        is_call = is_sent and path[-1] is True  # a @task of the functional API, and no node
+        return cls(str(node), int(metadata.get("langgraph_step") or 0), str(namespace), is_sent, is_call)
+
+
+class NodeRun:
+    """One execution of a node.
+
+    Attributes:
+        span: Its span.
+        name: The node.
+        step: The step of the graph in which it runs.
+        is_sent: Whether it was given something of its own (`Send`), and not the graph's state.
+        routing: Where it hands over to.
+        given: What it was given, for as long as it runs: it may change that in place.
+        state_before: The snapshot of that from before it ran.
+        state_after: The snapshot of the state that it left, once that is known.
+        end: When it ended (monotonic nanoseconds), while its record waits for the next step.
+    """
+
+    __slots__ = (
+        "end", "given", "is_sent", "name", "routing", "span", "state_after", "state_before", "step",
+        "update",
+    )  # fmt: skip
+
+    def __init__(self, span: ActiveSpan, task: Task, routing: Routing, given: Any, state_before: bytes) -> None:
+        self.span = span
+        self.name = task.node
+        self.step = task.step
+        self.is_sent = task.is_sent
+        self.routing = routing
+        self.given = given
+        self.state_before = state_before
+        self.state_after: bytes | None = None
+        self.update: bytes | None = None
+        self.end = 0
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether it is recorded as an agent."""
+        return self.span.kind is SpanKind.AGENT
+
+    def failed(self) -> None:
+        """It raised: what it has done to its state until then is what it left."""
+        if self.is_agent:
+            self.span.set_state(after=self.given)
+        self.given = None
+
+    def describe(self) -> None:
+        """Put on the span what is known in the end."""
+        if self.is_agent and self.state_after is not None:
+            self.span.set_state(after=Payload(self.state_after))
+        targets = self.routing.targets
+        if targets is None:
+            return
+        self.span.set_attribute("reamon.routed_to", list(targets))
+        details = self.span.details
+        decision = None if details is None else details.decision
+        if not targets or not self.is_agent:
+            return  # the turn ends here; whom the agent would have liked to go on stays its decision
+        if decision is not None and decision.next_agent not in (None, *targets):
+            self.span.set_attribute("reamon.proposed_next_agent", decision.next_agent)
+        self.span.record_decision(
+            next_agent=targets[0],
+            reasoning=None if decision is None else decision.reasoning,
+            confidence=None if decision is None else decision.confidence,
+            action=None if decision is None else decision.action,
+        )
+
+
+class GraphRun:
+    """One run of a graph, step by step.
+
+    The record of a node that was alone in its step waits until the next step begins, some moments later: what the next
+    node is given is the state that this one left, with the graph's own reducers applied, and who comes next is whom it
+    handed over to, where neither edges nor callbacks say so.
+
+    Args:
+        graph: The graph, if it is known.
+        finish: Called with a node whose record is complete.
+    """
+
+    def __init__(self, graph: Any, finish: Callable[[NodeRun], None]) -> None:
+        self.graph = graph
+        self.is_interrupted = False
+        self._finish = finish
+        self._step = -1
+        self._nodes_in_step = 0
+        self._attempts: dict[str, int] = {}
+        self._waiting: NodeRun | None = None
+
+    def node_started(self, task: Task, state: bytes) -> int:
+        """A node begins. Returns which attempt at its task this is, counted from 1."""
+        waiting = self._waiting
+        if waiting is not None and waiting.step == task.step:
+            self._settle(None, None, is_known=False)
+        elif waiting is not None:
+            self._settle(None if task.is_sent else state, task.node)
+        if task.step != self._step:
+            self._step, self._nodes_in_step = task.step, 0
+            self._attempts.clear()
+        self._nodes_in_step += 1
+        attempt = self._attempts[task.namespace] = self._attempts.get(task.namespace, 0) + 1
+        return attempt
+
+    def node_ended(self, node: NodeRun) -> bool:
+        """A node has ended, and what it returned is known.
+
+        Returns:
+            Whether its record is complete; else `finish` is called with it later.
+        """
+        if node.state_after is not None and node.routing.targets is not None:
+            return True
+        if self._nodes_in_step == 1:
+            self._waiting = node
+            return False
+        node.state_after = node.state_after or overlaid(snapshot(node.given), node.update)
+        return True
+
+    def ended(self, state: bytes | None) -> None:
+        """The run has ended with this state, if it said so."""
+        self._settle(state, None)
+
+    def _settle(self, state: bytes | None, successor: str | None, *, is_known: bool = True) -> None:
+        node, self._waiting = self._waiting, None
+        if node is None:
+            return
+        if node.state_after is None:
+            left = node.update if state is None or node.is_sent else state
+            node.state_after = overlaid(node.state_before, left)
+        if is_known:
+            node.routing.follow(successor)
+        self._finish(node)
+
+
+def overlaid(state: bytes, update: bytes | None) -> bytes:
+    """A state with the values of an update in the place of its own: what one node did to it, or where it led."""
+    try:
+        before, after = _fields(state), _fields(update or b"{}")
+    except (msgspec.DecodeError, msgspec.ValidationError):  # a state, or an update, that is no object
+        return state
+    return _encode({**before, **after})
