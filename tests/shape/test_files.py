@@ -17,7 +17,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(path: Path) -> None:
 def test_every_test_directory_mirrors_a_package() -> None:
     packages = {path.name for path in (REPOSITORY / "src" / "reamon").iterdir() if path.is_dir()}
     mirrors = {path.name for path in (REPOSITORY / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert mirrors - packages == {"attacks", "shape", "support", "typing"}
+    assert mirrors - packages == {"apps", "attacks", "shape", "support", "typing"}
 
 
 def test_the_package_says_that_it_is_typed() -> None:

@@ -6,7 +6,8 @@ same thing succeeds.
 """
 
 from contextvars import ContextVar
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from reamon.tracing import ActiveSpan
 
@@ -17,29 +18,38 @@ class Boundary:
     """One call of a method that may swallow errors: an agent's, or an orchestrator's.
 
     Args:
-        span: The span of that call, which is told what was swallowed.
+        span: The span of that call.
+        call: Which call it is: the object and the method's name. A method that calls the one it overrides is one call.
+
+    Attributes:
+        is_billed: Whether a model call inside has recorded its usage.
+        has_worked: Whether the work that it may have had to wait for has begun.
     """
 
-    __slots__ = ("_failures", "is_billed", "outer", "span")
+    __slots__ = ("_failures", "_outer", "call", "has_worked", "is_billed", "span")
 
-    def __init__(self, span: ActiveSpan) -> None:
+    def __init__(self, span: ActiveSpan, call: tuple[int, str] | None = None) -> None:
         self.span = span
-        self.outer: Boundary | None = None
+        self.call = call
         self.is_billed = False
+        self.has_worked = False
+        self._outer: Boundary | None = None
         self._failures: dict[str, BaseException] = {}
 
-    def enter(self) -> None:
-        """Make it the innermost one here."""
-        self.outer = _CURRENT.get()
+    def __enter__(self) -> Self:
+        self._outer = _CURRENT.get()
         _CURRENT.set(self)
+        return self
 
-    def leave(self) -> None:
-        """Make the enclosing one the innermost again, where this one still is."""
-        if _CURRENT.get() is self:
-            _CURRENT.set(self.outer)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        if _CURRENT.get() is self:  # a coroutine may be closed in another context
+            _CURRENT.set(self._outer)
 
     def failed(self, what: str, error: BaseException) -> None:
         """An attempt at `what` failed inside."""
+        self._failures.pop(what, None)
         self._failures[what] = error
 
     def succeeded(self, what: str) -> None:
@@ -50,6 +60,11 @@ class Boundary:
     def swallowed(self) -> BaseException | None:
         """What went wrong last and was not made good, or None."""
         return next(reversed(self._failures.values()), None)
+
+    @property
+    def swallowed_by(self) -> str:
+        """What it was that failed last."""
+        return next(reversed(self._failures), "")
 
 
 def boundary() -> Boundary | None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -63,7 +64,9 @@ class Registry:
         self._lock = threading.RLock()
         self._active: dict[Key, Instrumentation] = {}
 
-    def add(self, target: object, options: dict[str, Any], install: Callable[[], Callable[[], None]]) -> Instrumentation:
+    def add(
+        self, target: object, options: dict[str, Any], install: Callable[[], Callable[[], None]]
+    ) -> Instrumentation:
         """Install it, unless that was done with the same options; with others, it takes the place of what was."""
         key = _key(target)
         with self._lock:
@@ -135,8 +138,8 @@ def instrument(target: Any, **options: Any) -> Instrumentation:
         return _registry.add(target, options, lambda: _installed(target, instrumentor, options))
     from reamon.integrations.targets import instrumentor_of  # noqa: PLC0415 - it imports each kind of target
 
-    made = instrumentor_of(target)
-    return _registry.add(target, options, lambda: _installed(_named(target), lambda **given: made(target, **given), options))
+    made = instrumentor_of(target, options)
+    return _registry.add(target, options, lambda: _installed(_named(target), partial(made, target), options))
 
 
 def uninstrument(target: Any = None) -> None:
@@ -158,7 +161,9 @@ def uninstrument(target: Any = None) -> None:
             guard.contain(f"uninstrument {_named(instrumentation.target)}", error)
 
 
-def _installed(name: str, instrumentor: Callable[..., Callable[[], None]], options: dict[str, Any]) -> Callable[[], None]:
+def _installed(
+    name: str, instrumentor: Callable[..., Callable[[], None]], options: dict[str, Any]
+) -> Callable[[], None]:
     try:
         return instrumentor(**options)
     except TypeError as error:

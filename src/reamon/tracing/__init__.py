@@ -1,6 +1,7 @@
 """Tracing: the hot path. Scopes, wrapping, the current span, capture, the recorder; knows nothing of exporting."""
 
 from reamon.tracing._condense import forget_capture, register_capture
+from reamon.tracing._error import is_cancellation
 from reamon.tracing._generators import drive, drive_async
 from reamon.tracing._record import Started, to_span
 from reamon.tracing.active import ActiveSpan
@@ -23,11 +24,12 @@ from reamon.tracing.handover import Handover, handover
 from reamon.tracing.headers import RemoteScope, extract, inject
 from reamon.tracing.lifecycle import fail, finish
 from reamon.tracing.manual import record_span, start_span
-from reamon.tracing.noop import NoopSpan
+from reamon.tracing.noop import SUPPRESSED, NoopSpan
 from reamon.tracing.propagation import SpanContext, propagate, wrap_executor
 from reamon.tracing.recorder import Recorder, active_recorder, attach, detach
 
 __all__ = [
+    "SUPPRESSED",
     "ActiveSpan",
     "Clock",
     "ForeignParent",
@@ -52,6 +54,7 @@ __all__ = [
     "forget_capture",
     "handover",
     "inject",
+    "is_cancellation",
     "innermost",
     "leave",
     "propagate",

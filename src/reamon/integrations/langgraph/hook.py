@@ -33,7 +33,7 @@ def instrument_langgraph(
         MissingExtraError: LangGraph is not installed.
     """
     rule = agent_rule(agents)
-    if not isinstance(call_id, str) or not call_id:
+    if not (isinstance(call_id, str) and call_id):
         raise ConfigurationError(f"instrument('langgraph', call_id={call_id!r}): give the name of a configuration key")
     for module in ("langchain_core", "langgraph"):
         try:

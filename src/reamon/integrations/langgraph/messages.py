@@ -60,7 +60,7 @@ def answer_of(result: Any) -> ModelAnswer:
         model=first.get("model_name") or first.get("model"),
         response_id=first.get("id") or (getattr(messages[0], "id", None) if messages else None),
         finish_reasons=[str(reason) for one in said if (reason := _finish_reason(one)) is not None],
-        is_cached=bool(usage) and usage.get("total_cost") == 0,  # how langchain-core marks what its cache gave
+        is_cached=usage is not None and usage.get("total_cost") == 0,  # how langchain-core marks what its cache gave
     )
 
 

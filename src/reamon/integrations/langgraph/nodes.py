@@ -1,20 +1,16 @@
 """Nodes: what a graph's node becomes, where it handed over to, and the state that it left."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from reamon.errors import ConfigurationError
 from reamon.integrations.langgraph.routing import Routing
+from reamon.integrations.langgraph.states import appending_keys, updated
 from reamon.model import Payload, SpanKind
 from reamon.tracing import ActiveSpan, snapshot
 
 AgentRule = Callable[[str, Mapping[str, Any]], bool]
 """Whether a node is an agent: called with its name and its metadata."""
-
-_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def agent_rule(agents: object) -> AgentRule:
@@ -29,7 +25,7 @@ def agent_rule(agents: object) -> AgentRule:
     if agents is None:
         return lambda name, metadata: True
     if callable(agents):
-        return agents  # type: ignore[no-any-return]
+        return agents
     if isinstance(agents, str) or not isinstance(agents, Iterable):
         raise ConfigurationError(
             f"instrument('langgraph', agents={agents!r}): give the names of the nodes that are agents, or a callable "
@@ -55,7 +51,7 @@ class Task(NamedTuple):
         if node is None:
             return None
         namespace = metadata.get("langgraph_checkpoint_ns") or metadata.get("checkpoint_ns") or ""
-        path = metadata.get("langgraph_path") or ()
+        path: Sequence[Any] = metadata.get("langgraph_path") or ()
         is_sent = bool(path) and path[0] == "__pregel_push"  # by a `Send`: what it is given is not the graph's state
         is_call = is_sent and path[-1] is True  # a @task of the functional API, and no node
         return cls(str(node), int(metadata.get("langgraph_step") or 0), str(namespace), is_sent, is_call)
@@ -172,7 +168,7 @@ class GraphRun:
         if self._nodes_in_step == 1:
             self._waiting = node
             return False
-        node.state_after = node.state_after or overlaid(snapshot(node.given), node.update)
+        node.state_after = node.state_after or updated(snapshot(node.given), node.update, appending_keys(self.graph))
         return True
 
     def ended(self, state: bytes | None) -> None:
@@ -184,17 +180,10 @@ class GraphRun:
         if node is None:
             return
         if node.state_after is None:
-            left = node.update if state is None or node.is_sent else state
-            node.state_after = overlaid(node.state_before, left)
+            if state is None or node.is_sent:
+                node.state_after = updated(node.state_before, node.update, appending_keys(self.graph))
+            else:
+                node.state_after = updated(node.state_before, state)
         if is_known:
             node.routing.follow(successor)
         self._finish(node)
-
-
-def overlaid(state: bytes, update: bytes | None) -> bytes:
-    """A state with the values of an update in the place of its own: what one node did to it, or where it led."""
-    try:
-        before, after = _fields(state), _fields(update or b"{}")
-    except (msgspec.DecodeError, msgspec.ValidationError):  # a state, or an update, that is no object
-        return state
-    return _encode({**before, **after})

@@ -1,6 +1,5 @@
 """Runs: what langchain-core's callbacks are about, by the ids that it gives them, and the spans that they became."""
 
-from typing import Any
 from uuid import UUID
 
 from reamon.integrations.langgraph.nodes import GraphRun, NodeRun

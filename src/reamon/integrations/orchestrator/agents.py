@@ -1,0 +1,267 @@
+"""Agents: one execution is one agent span, however many of the agent's methods it goes through.
+
+The outermost method is the agent's span, or the node of a graph that runs it; the inner ones are steps below. What the
+application cannot see is told here: the wait for a lock that is taken before its own timer starts, and the error behind
+an apology.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from reamon.errors import DecoratorError
+from reamon.guard import guard
+from reamon.integrations.boundary import Boundary, boundary
+from reamon.integrations.orchestrator.answers import describe_answer, record_stated_cost
+from reamon.integrations.orchestrator.degrading import degrade
+from reamon.integrations.orchestrator.shapes import AGENT_METHODS, agent_type_of, parameters_of, state_parameter
+from reamon.model import SpanKind
+from reamon.model.times import NANOS_PER_SECOND
+from reamon.tracing import ActiveSpan, current_span, enabled
+from reamon.tracing.scope import Scope
+
+F = TypeVar("F", bound=Callable[..., Any])
+_CLASS: Final = "reamon.agent_class"
+_MARK: Final = "__reamon_agent_method__"
+
+
+class AgentMethod:
+    """One method of an agent, traced.
+
+    Args:
+        method: The method, as a function of the class, or bound to an object.
+        agent_type: The agent's type; the object's `agent_type` by default.
+    """
+
+    def __init__(self, method: Callable[..., Any], agent_type: str | None = None) -> None:
+        self.method = method
+        self.name = method.__name__
+        self._agent_type = agent_type
+        self._is_async = inspect.iscoroutinefunction(method)
+        self._state = state_parameter(method)
+        self._parameters = parameters_of(method)
+        self._variants: dict[tuple[SpanKind, str], Callable[..., Any]] = {}
+
+    def traced(self, agent: Any) -> Callable[..., Any]:
+        """The method as it is to be called for `agent` here and now: an agent's span, or a step of one."""
+        around = boundary()
+        if around is not None and around.call == (id(agent), self.name):
+            return self.method  # by way of `super()`
+        agent_type = self._agent_type or agent_type_of(agent)
+        execution = claim(agent_type, type(agent).__qualname__)
+        key = (SpanKind.AGENT, agent_type) if execution is None else (SpanKind.STEP, self.name)
+        variant = self._variants.get(key)
+        if variant is None:
+            variant = self._variants[key] = Scope(key[0], key[1])(self._observed(agent_type))
+        return variant
+
+    def _observed(self, agent_type: str) -> Callable[..., Any]:
+        """The method, observed from inside of its span."""
+        method = self.method
+        if self._is_async:
+
+            @functools.wraps(method)
+            async def observed(*args: Any, **kwargs: Any) -> Any:
+                with self._observation(agent_type, args, kwargs) as observation:
+                    return observation.answered(await method(*args, **kwargs))
+        else:
+
+            @functools.wraps(method)
+            def observed(*args: Any, **kwargs: Any) -> Any:
+                with self._observation(agent_type, args, kwargs) as observation:
+                    return observation.answered(method(*args, **kwargs))
+
+        return observed
+
+    @contextmanager
+    def _observation(self, agent_type: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator["Observation"]:
+        span = current_span()
+        if not isinstance(span, ActiveSpan):
+            yield Observation(None, None, self.name, agent_type)
+            return
+        owner = getattr(self.method, "__self__", None) or (args[0] if args else None)
+        outer, inner = boundary(), Boundary(span, (id(owner), self.name))
+        observation = Observation(inner, outer, self.name, agent_type)
+        state = self._state_in(args, kwargs) if observation.agent is span else None
+        if state is not None:
+            span.set_state(before=state)
+        observation.note_wait()
+        try:
+            with inner:
+                yield observation
+        except BaseException as error:
+            observation.report(error)
+            raise
+        finally:
+            if state is not None:
+                span.set_state(after=state)
+
+    def _state_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._state is None:
+            return None
+        if self._state in kwargs:
+            return kwargs[self._state]
+        place = self._parameters.index(self._state)
+        return args[place] if place < len(args) else None
+
+
+class Observation:
+    """One call of an agent's method while it runs.
+
+    Args:
+        inner: The call itself, which may swallow what goes wrong in it; None where nothing is recorded.
+        outer: The call around it.
+        method: The method's name.
+        agent_type: The agent.
+
+    Attributes:
+        agent: The span of the agent's execution.
+    """
+
+    def __init__(self, inner: Boundary | None, outer: Boundary | None, method: str, agent_type: str) -> None:
+        self._inner = inner
+        self._outer = outer
+        self._method = method
+        self._agent_type = agent_type
+        self.agent = None if inner is None else nearest_agent(inner.span)
+        self._is_nested = outer is not None and self.agent is not None and nearest_agent(outer.span) is self.agent
+
+    def note_wait(self) -> None:
+        """Record the time from the call of the method around this one: what a lock, or a queue, took of it."""
+        inner, outer, agent = self._inner, self._outer, self.agent
+        if inner is None or outer is None or agent is None or not self._is_nested or outer.has_worked:
+            return
+        outer.has_worked = True
+        agent.record_wait((inner.span.start - outer.span.start) / NANOS_PER_SECOND)
+
+    def answered(self, answer: Any) -> Any:
+        """The method has returned; what it returned goes on as it is."""
+        inner, agent = self._inner, self.agent
+        if inner is None or agent is None:
+            return answer
+        describe_answer(agent, answer)
+        if not self._is_nested and not inner.is_billed:
+            record_stated_cost(agent, answer)
+        error = inner.swallowed
+        if error is not None:
+            degrade(inner.span, error, inner.swallowed_by)
+            if not self._is_nested:  # else the method around this one may still make it good
+                degrade(agent, error, f"{self._agent_type}, {inner.swallowed_by}")
+        self.report(error)
+        return answer
+
+    def report(self, error: BaseException | None) -> None:
+        """Tell whoever is around, and may swallow it, how this went."""
+        inner, outer = self._inner, self._outer
+        if inner is None or outer is None:
+            return
+        outer.is_billed = outer.is_billed or inner.is_billed
+        what = self._method if self._is_nested else f"agent {self._agent_type}"
+        if error is None:
+            outer.succeeded(what)
+        else:
+            outer.failed(what, error)
+
+
+def claim(agent_type: str, agent_class: str) -> ActiveSpan | None:
+    """The agent span that is this agent's execution already: its own method's, or its node's; None if there is none.
+
+    A node whose agent is of another name than the node becomes that agent's execution.
+    """
+    here = current_span()
+    agent = nearest_agent(here) if isinstance(here, ActiveSpan) else None
+    if agent is None or not agent.is_recording:
+        return None
+    attributes = agent.details.attributes if agent.details is not None else {}
+    is_unclaimed_node = "langgraph_node" in attributes and _CLASS not in attributes
+    if agent.spec.agent_type != agent_type:
+        if not is_unclaimed_node:
+            return None
+        agent.set_agent_type(agent_type)
+    if is_unclaimed_node:
+        agent.set_attribute(_CLASS, agent_class)
+    return agent
+
+
+def nearest_agent(span: ActiveSpan) -> ActiveSpan | None:
+    """The agent in which `span` runs: itself, or the closest above it."""
+    node: ActiveSpan | None = span
+    while node is not None and node.kind is not SpanKind.AGENT:
+        node = node.parent
+    return node
+
+
+def trace_agent_execution(method: Any = None, *, agent_type: object = None) -> Any:
+    """Decorate a method of an agent: one execution of that agent, whose type is the object's `agent_type`.
+
+    As `reamon.instrument` does for agents that it knows by their shape: an agent's methods that call one another are
+    one execution, and an answer after a swallowed error is `degraded`.
+
+    Args:
+        method: The method, where the decorator is used bare; or, as its first argument, the agent's type.
+        agent_type: The agent's type, if objects do not say it.
+
+    Raises:
+        DecoratorError: What is decorated is no function.
+
+    Example:
+        >>> class Scheduler:
+        ...     agent_type = "scheduler"
+        ...
+        ...     @trace_agent_execution
+        ...     def process(self, context, user_input):
+        ...         return {"response_text": "Monday?", "decision": {"action": "offer", "confidence": 0.8}}
+        >>> Scheduler().process({}, "when?")["response_text"]
+        'Monday?'
+    """
+    said = method if isinstance(method, str) else agent_type
+    kind = None if said is None else str(getattr(said, "value", said))
+    if method is None or isinstance(method, str):
+        return lambda function: trace_agent_execution(function, agent_type=kind)
+    if not inspect.isfunction(method):
+        raise DecoratorError(f"@trace_agent_execution decorates a method, and {method!r} is no function")
+    return dispatching(AgentMethod(method, kind))
+
+
+def dispatching(traced: AgentMethod) -> Callable[..., Any]:
+    """What takes the place of a method: it decides at each call what the call is."""
+    method = traced.method
+    is_bound = inspect.ismethod(method)
+    owner = getattr(method, "__self__", None)
+
+    def choose(args: tuple[Any, ...]) -> Callable[..., Any]:
+        if not enabled():
+            return method
+        try:
+            return traced.traced(owner if is_bound else args[0] if args else None)
+        except Exception as error:
+            guard.contain("agent method", error)
+            return method
+
+    if inspect.iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def dispatch(*args: Any, **kwargs: Any) -> Any:
+            return await choose(args)(*args, **kwargs)
+    else:
+
+        @functools.wraps(method)
+        def dispatch(*args: Any, **kwargs: Any) -> Any:
+            return choose(args)(*args, **kwargs)
+
+    setattr(dispatch, _MARK, True)
+    return dispatch
+
+
+def agent_method(_owner: Any, _name: str, method: Any) -> Any:
+    """What takes the place of an agent's method; one that is traced already, or is no method, stays."""
+    if getattr(method, _MARK, False) or not (inspect.isfunction(method) or inspect.ismethod(method)):
+        return None
+    return dispatching(AgentMethod(method))
+
+
+def is_traced(agent: Any) -> bool:
+    """Whether an agent's methods are traced already."""
+    return any(getattr(getattr(agent, name, None), _MARK, False) for name in AGENT_METHODS)

@@ -1,0 +1,84 @@
+"""Shapes: what makes an orchestrator and an agent, so that neither has to say so."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+TURN: Final = "process_input"
+EXECUTE: Final = "execute_with_timeout"
+PROCESS: Final = "process"
+AGENT_METHODS: Final = (EXECUTE, PROCESS)
+_STATES: Final = ("context", "state", "workflow_context")
+
+
+def is_orchestrator(target: Any) -> bool:
+    """Whether it answers turns of calls: it has `process_input` with a parameter `call_id`.
+
+    Example:
+        >>> class Orchestrator:
+        ...     async def process_input(self, call_id, user_input): ...
+        >>> is_orchestrator(Orchestrator), is_orchestrator(str)
+        (True, False)
+    """
+    method = _method(target, TURN)
+    return method is not None and "call_id" in parameters_of(method)
+
+
+def is_agent(target: Any) -> bool:
+    """Whether it is an agent: it has `execute_with_timeout` or `process`, and says its `agent_type`.
+
+    A base class need not say it: it is enough that it has both methods.
+    """
+    methods = [name for name in AGENT_METHODS if _method(target, name) is not None]
+    if not methods:
+        return False
+    return len(methods) == len(AGENT_METHODS) or _says_agent_type(target)
+
+
+def agent_type_of(agent: Any) -> str:
+    """The agent's type, as text: an enum gives its value, and who does not say it is called by its class."""
+    said = getattr(agent, "agent_type", None)
+    if said is None or isinstance(said, property):
+        return type(agent).__name__
+    return str(getattr(said, "value", said))
+
+
+def agents_in(orchestrator: Any) -> Iterator[Any]:
+    """The agents that an object holds: as attributes, or in a dict, list or tuple that is one."""
+    for value in tuple(getattr(orchestrator, "__dict__", {}).values()):
+        items = (value,)
+        if isinstance(value, Mapping):
+            items = tuple(value.values())
+        elif isinstance(value, list | tuple):
+            items = tuple(value)
+        for item in items:
+            if not isinstance(item, type) and is_agent(item):
+                yield item
+
+
+def parameters_of(method: Any) -> tuple[str, ...]:
+    """The names of a method's parameters; none if they cannot be known."""
+    try:
+        return tuple(inspect.signature(method).parameters)
+    except (TypeError, ValueError):
+        return ()
+
+
+def state_parameter(method: Any) -> str | None:
+    """Which parameter holds the state that an agent works on."""
+    names = parameters_of(method)
+    return next((name for name in _STATES if name in names), None)
+
+
+def _method(target: Any, name: str) -> Any:
+    """A method, looked up without running any code of the target's."""
+    owner = target if isinstance(target, type) else type(target)
+    method = inspect.getattr_static(owner, name, None)
+    return method if callable(method) else None
+
+
+def _says_agent_type(target: Any) -> bool:
+    owner = target if isinstance(target, type) else type(target)
+    own = {} if isinstance(target, type) else getattr(target, "__dict__", {})
+    declared = any("agent_type" in getattr(base, "__annotations__", {}) for base in owner.__mro__)
+    return "agent_type" in own or declared or inspect.getattr_static(owner, "agent_type", None) is not None
