@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from reamon.exporters.langsmith.client import LangSmithClient
     from reamon.exporters.langsmith.exporter import LangSmithExporter
     from reamon.exporters.memory import MemoryExporter
+    from reamon.exporters.otlp.exporter import OTLPExporter
     from reamon.exporters.sqlite import SQLiteExporter
 
 _HOMES = {
@@ -17,6 +18,7 @@ _HOMES = {
     "LangSmithClient": "reamon.exporters.langsmith.client",
     "LangSmithExporter": "reamon.exporters.langsmith.exporter",
     "MemoryExporter": "reamon.exporters.memory",
+    "OTLPExporter": "reamon.exporters.otlp.exporter",
     "SQLiteExporter": "reamon.exporters.sqlite",
     "read_jsonl": "reamon.exporters.jsonl",
 }
@@ -27,6 +29,7 @@ __all__ = [
     "LangSmithClient",
     "LangSmithExporter",
     "MemoryExporter",
+    "OTLPExporter",
     "SQLiteExporter",
     "read_jsonl",
 ]

@@ -1,7 +1,8 @@
-"""Settings: keyword arguments, environment variables `REAMON_*` and `LANGSMITH_*`, a `.env` file."""
+"""Settings: keyword arguments, environment variables `REAMON_*`, `LANGSMITH_*` and `OTEL_*`, a `.env` file."""
 
 from reamon.settings.langsmith import LangSmithSettings
 from reamon.settings.monitoring import MonitoringSettings, split_names
+from reamon.settings.otlp import OTLPSettings
 from reamon.settings.parts import JSONLSettings, SQLiteSettings
 from reamon.settings.template import template
 from reamon.settings.variables import unknown_variables, variable_names
@@ -10,6 +11,7 @@ __all__ = [
     "JSONLSettings",
     "LangSmithSettings",
     "MonitoringSettings",
+    "OTLPSettings",
     "SQLiteSettings",
     "split_names",
     "template",

@@ -1,6 +1,7 @@
 """Kinds of fields that the settings are made of, and what is to know about one."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -31,14 +32,27 @@ class AlsoCalled:
 
     Args:
         variables: Their names. The first that is set wins.
+        read: How the text of a variable becomes what ours would say, where that is not the same.
     """
 
     variables: tuple[str, ...]
+    read: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OursAlone:
+    """Marks a group of settings in which other libraries' variables are not looked at: whoever uses it does that."""
 
 
 def other_variables(field: FieldInfo) -> tuple[str, ...]:
     """The variables of other libraries that a field is read from."""
     return tuple(name for mark in field.metadata if isinstance(mark, AlsoCalled) for name in mark.variables)
+
+
+def reading_of(field: FieldInfo, name: str) -> Callable[[str], str]:
+    """How the text of another library's variable becomes a value of `field`."""
+    readings = (mark.read[name] for mark in field.metadata if isinstance(mark, AlsoCalled) and name in mark.read)
+    return next(readings, str)
 
 
 def nested_fields(field: FieldInfo) -> dict[str, FieldInfo]:

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from reamon.settings.fields import Count, Names, OrNone, Positive
+from reamon.settings.fields import Count, Names, OrNone, OursAlone, Positive
 from reamon.settings.langsmith import LangSmithSettings
+from reamon.settings.otlp import OTLPSettings
 from reamon.settings.parts import JSONLSettings, SQLiteSettings
 from reamon.settings.sources import EnvironmentSettings
 
@@ -81,6 +82,9 @@ class MonitoringSettings(EnvironmentSettings):
     langsmith: LangSmithSettings = Field(
         default_factory=LangSmithSettings, description="The options of `LangSmithExporter` and `LangSmithClient`."
     )
+    otlp: Annotated[OTLPSettings, OursAlone()] = Field(
+        default_factory=OTLPSettings, description="The options of `OTLPExporter`."
+    )
     exporter_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of exporters that are not ours: `{name: {option: value}}`."
     )
@@ -104,7 +108,7 @@ class MonitoringSettings(EnvironmentSettings):
     @field_validator("exporter_options")
     @classmethod
     def _not_ours(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name in (*_FILES, "langsmith"):
+        for name in (*_FILES, "langsmith", "otlp"):
             if name in value:
                 raise ValueError(f"the options of {name!r} are the setting {name!r}")
         return value
@@ -134,9 +138,12 @@ class MonitoringSettings(EnvironmentSettings):
     def options_of(self, exporter: str) -> dict[str, Any]:
         """The options with which the exporter of that name is made.
 
-        The key of LangSmith is a `SecretStr` in there. Its project is that of its own settings if anybody set one,
-        else that of all traces.
+        The key of LangSmith is a `SecretStr` in there, and so are the headers of OTLP. The project of LangSmith is that
+        of its own settings if anybody set one, else that of all traces. Of OTLP there is only what is set here: what
+        OpenTelemetry's variables say is read by the exporter.
         """
+        if exporter == "otlp":
+            return self.otlp.model_dump(exclude_unset=True)
         if exporter == "langsmith":
             options = self.langsmith.model_dump(exclude={"tracing"})
             if "project" not in self.langsmith.model_fields_set and self.project:

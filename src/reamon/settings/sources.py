@@ -16,7 +16,7 @@ from pydantic_settings import (
 
 from reamon.errors import ConfigurationError
 from reamon.settings.explaining import explain
-from reamon.settings.fields import NESTED, PREFIX, nested_fields, other_variables
+from reamon.settings.fields import NESTED, PREFIX, OursAlone, nested_fields, other_variables, reading_of
 
 
 class EnvironmentSettings(BaseSettings):
@@ -105,8 +105,10 @@ def _of_other_libraries(settings: type[BaseSettings], variables: Mapping[str, st
     """What other libraries' variables say, as nested settings."""
     said: dict[str, dict[str, str]] = {}
     for group, field in settings.model_fields.items():
+        if any(isinstance(mark, OursAlone) for mark in field.metadata):
+            continue
         for name, inner in nested_fields(field).items():
-            found = [variables[other.lower()] for other in other_variables(inner) if other.lower() in variables]
+            found = [other for other in other_variables(inner) if other.lower() in variables]
             if found:
-                said.setdefault(group, {})[name] = found[0]
+                said.setdefault(group, {})[name] = reading_of(inner, found[0])(variables[found[0].lower()])
     return said

@@ -15,9 +15,16 @@ _HEAD = """\
 # times are seconds.
 """
 
-_OF_OTHERS = """\
+_OF_OTHERS = {
+    "langsmith": """\
 # REAMON_LANGSMITH__X wins over LANGSMITH_X, and that over LANGCHAIN_X, which is read as well.
-"""
+""",
+    "otlp": """\
+# REAMON_OTLP__X wins over the variables of OpenTelemetry's SDK, which are read as well where there is one:
+# OTEL_EXPORTER_OTLP_TRACES_X, OTEL_EXPORTER_OTLP_X, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
+""",
+}
+_NOT_SHOWN = ("LANGCHAIN_", "OTEL_")
 
 
 def template() -> str:
@@ -37,8 +44,7 @@ def template() -> str:
     for name, field in groups.items():
         inner = nested_fields(field)
         parts.append(f"\n# --- {field.description}\n")
-        if any(other_variables(one) for one in inner.values()):
-            parts.append(_OF_OTHERS)
+        parts.append(_OF_OTHERS.get(name, ""))
         parts += _entries((name,), inner)
     return "".join(parts)
 
@@ -46,7 +52,7 @@ def template() -> str:
 def _entries(group: tuple[str, ...], fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     for name, field in fields.items():
         own = variable(*group, name)
-        others = [other for other in other_variables(field) if not other.startswith("LANGCHAIN_")]
+        others = [other for other in other_variables(field) if not other.startswith(_NOT_SHOWN)]
         default = _written(field.get_default(call_default_factory=True, validated_data={}))
         yield f"\n# {field.description}\n"
         yield from (f"#{each}={default}\n" for each in (*others, own))

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from reamon.errors import ConfigurationError
-from reamon.exporters.langsmith import _sdk, _transport
+from reamon.exporters import _transport
+from reamon.exporters.langsmith import _sdk
 from reamon.exporters.langsmith.connection import Answer, Connection, NoAnswer, connect
 from support.langsmith_server import Fault, LangSmithServer
 from support.talking import receive, reply, speaking

@@ -11,7 +11,7 @@ from reamon.late_imports import LateImport
 if TYPE_CHECKING:
     import langsmith
 
-    from reamon.exporters.langsmith._transport import BoundedSession
+    from reamon.exporters._transport import BoundedSession
 
     Client: TypeAlias = tuple[langsmith.Client, BoundedSession]
     """The SDK's client, and the session that it sends with."""
@@ -69,6 +69,6 @@ def _import() -> "tuple[type[langsmith.Client], type[BoundedSession]]":
         import zstandard  # noqa: F401, PLC0415 - for the bodies
         from langsmith import Client  # noqa: PLC0415 - slow
 
-        from reamon.exporters.langsmith._transport import BoundedSession  # noqa: PLC0415 - needs what the SDK brings
+        from reamon.exporters._transport import BoundedSession  # noqa: PLC0415 - needs what the SDK brings
 
         return Client, BoundedSession

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from reamon.exporters._no_answer import NoAnswer, no_answer
 from reamon.exporters.langsmith import _sdk
 from reamon.exporters.langsmith._info import ServerInfo, server_info
-from reamon.exporters.langsmith._no_answer import NoAnswer, no_answer
 from reamon.processes import abandon
 from reamon.settings import LangSmithSettings
 

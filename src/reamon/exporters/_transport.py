@@ -1,8 +1,8 @@
-"""Transport: the HTTP session beneath the SDK, in which every exchange ends.
+"""Transport: the HTTP session beneath the SDKs of others, in which every exchange ends.
 
 A timeout of `requests` is for a single read or write, so a server that sends a byte a second is waited for without end.
 Here an exchange as a whole has a deadline, from the first byte that is sent to the last that is read, and an answer has
-a greatest length. Redirects are answers like others: following one would send runs, and the key, to who knows where.
+a greatest length. Redirects are answers like others: following one would send spans, and the key, to who knows where.
 """
 
 import io

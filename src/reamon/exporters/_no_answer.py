@@ -10,7 +10,7 @@ from reamon.errors import ExportError
 
 
 class NoAnswer(ExportError):  # noqa: N818 - like its siblings in `reamon.errors`
-    """LangSmith did not answer: refused, reset, too slow, cut off, or no HTTP at all. It may have got the request."""
+    """The server did not answer: refused, reset, too slow, cut off, or no HTTP at all. It may have got the request."""
 
 
 def no_answer(error: BaseException, endpoint: str) -> NoAnswer:

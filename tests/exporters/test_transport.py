@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reamon.exporters.langsmith import _transport
+from reamon.exporters import _transport
 from reamon.exporters.langsmith.connection import Answer, Connection, NoAnswer
 from support.langsmith_server import Fault, LangSmithServer
 from support.talking import drip, speaking
