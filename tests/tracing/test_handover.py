@@ -14,7 +14,7 @@ import pytest
 import reamon
 from reamon.testing import Captured
 from reamon.tracing import ActiveSpan, Handover
-from tests.support.trees import tree
+from support.nested import nested
 
 CALLER = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "baggage": "langsmith-project=p"}
 
@@ -58,7 +58,7 @@ def test_a_thread_that_was_started_before_works_below_who_asked(captured: Captur
             requests.put(reamon.handover())
     requests.put(None)
     thread.join()
-    assert tree(captured, without_attributes=True) == [("turn 0", [("job 0", [])]), ("turn 1", [("job 1", [])])]
+    assert nested(captured, without_attributes=True) == [("turn 0", [("job 0", [])]), ("turn 1", [("job 1", [])])]
 
 
 async def test_a_task_that_was_started_before_works_below_who_asked(captured: Captured) -> None:
@@ -73,7 +73,7 @@ async def test_a_task_that_was_started_before_works_below_who_asked(captured: Ca
     with reamon.trace_workflow("turn"):
         requests.put_nowait(reamon.handover())
         await task
-    assert tree(captured) == [("turn", [("job", [])])]
+    assert nested(captured) == [("turn", [("job", [])])]
 
 
 def test_its_value_is_the_span_a_parent_for_what_has_no_block(captured: Captured) -> None:
@@ -82,7 +82,7 @@ def test_its_value_is_the_span_a_parent_for_what_has_no_block(captured: Captured
     with work as span:
         assert span is turn
     reamon.start_span("tool", "call back", parent=work.span).end()
-    assert tree(captured, without_attributes=True) == [("turn", [("call back", [])])]
+    assert nested(captured, without_attributes=True) == [("turn", [("call back", [])])]
 
 
 def test_what_starts_after_the_span_has_ended_is_a_late_child(captured: Captured) -> None:
@@ -94,7 +94,7 @@ def test_what_starts_after_the_span_has_ended_is_a_late_child(captured: Captured
         with work, reamon.trace_step("late"):
             pass
     late = {"reamon.late": True}
-    assert tree(captured) == [("turn", [("in time", []), ("late", late, []), ("late", late, [])])]
+    assert nested(captured) == [("turn", [("in time", []), ("late", late, []), ("late", late, [])])]
 
 
 def test_where_nothing_is_current_it_changes_nothing(captured: Captured) -> None:

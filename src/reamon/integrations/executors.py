@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 from reamon.integrations.patches import Patches
 from reamon.tracing import active_recorder, propagate
-from reamon.tracing.propagation import PropagatingExecutor, Propagated
+from reamon.tracing.propagation import Propagated, PropagatingExecutor
 
 
 def is_executor(target: object) -> TypeGuard[Executor | type[Executor]]:
