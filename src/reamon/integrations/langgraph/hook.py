@@ -33,7 +33,8 @@ def instrument_langgraph(
         MissingExtraError: LangGraph is not installed.
     """
     rule = agent_rule(agents)
-    if not (isinstance(call_id, str) and call_id):
+    given: Any = call_id
+    if not (isinstance(given, str) and given):
         raise ConfigurationError(f"instrument('langgraph', call_id={call_id!r}): give the name of a configuration key")
     for module in ("langchain_core", "langgraph"):
         try:
