@@ -160,7 +160,10 @@ class ModelCall:
 
     def first_token(self) -> None:
         """The first token, or part of a tool call, is there."""
-        self.span.mark_first_token()
+        call: ModelCall | None = self
+        while call is not None:  # those around it may not see tokens
+            call.span.mark_first_token()
+            call = call._outer
 
     def answer(self, answer: ModelAnswer) -> None:
         """What the model answered; the last one counts."""
