@@ -10,6 +10,9 @@ from reamon.tracing.clock import Clock
 START_NS: Final = 1_767_225_600 * NANOS_PER_SECOND
 """2026-01-01T00:00:00Z: where fake clocks, and the spans that `make_span` makes, begin."""
 
+_SINCE_BOOT_NS: Final = NANOS_PER_SECOND
+"""What a fake clock's monotonic time begins with: never 0, which as the end of a span says that it still runs."""
+
 
 class FakeClock(Clock):
     """A clock that moves when it is told to.
@@ -49,7 +52,7 @@ class FakeClock(Clock):
     def _read(self) -> int:
         now = self._elapsed_ns
         self._elapsed_ns += self._tick_ns
-        return now
+        return _SINCE_BOOT_NS + now
 
     def _wall(self) -> int:
         return self._start_ns + self._elapsed_ns

@@ -144,7 +144,7 @@ class Course:
     @property
     def breakdown(self) -> Breakdown:
         """What the caller waited for so far."""
-        return Breakdown.of(self.marks)
+        return Breakdown.of(self.marks.copy())  # other threads go on reporting
 
     def conclude(self, moment: int) -> None:
         """Everything is over: hand on the operations, and say on the turn's span how it was."""

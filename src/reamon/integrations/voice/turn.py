@@ -91,8 +91,7 @@ class VoiceTurn:
     @property
     def breakdown(self) -> Breakdown:
         """What the caller has waited for so far."""
-        with self._lock:
-            return self._course.breakdown
+        return self._course.breakdown
 
     # -- the caller --------------------------------------------------------------------------------------------------
 

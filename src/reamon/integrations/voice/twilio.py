@@ -1,8 +1,7 @@
 """Twilio: calls and text messages, from the callbacks that it posts about them."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Context, Decimal
 from typing import Any, Final
@@ -44,18 +43,17 @@ class Recent:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._seen: dict[str, object] = {}
 
     def is_new(self, key: str) -> bool:
         """Whether `key` has not been seen; it is from now on."""
-        with self._lock:
-            if key in self._seen:
-                return False
-            self._seen[key] = None
-            if len(self._seen) > self._size:
-                self._seen.popitem(last=False)
-            return True
+        mine = object()
+        if self._seen.setdefault(key, mine) is not mine:  # in one step, so that no lock is needed
+            return False
+        with suppress(RuntimeError):  # another thread was here meanwhile; the next key makes up for it
+            while len(self._seen) > self._size:
+                self._seen.pop(next(iter(self._seen)), None)
+        return True
 
 
 _recent: Final = Recent(_REMEMBERED)
