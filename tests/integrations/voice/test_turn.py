@@ -289,8 +289,7 @@ def test_whatever_else_belongs_to_the_turn_can_run_below_it(captured: Captured) 
 
 
 def test_an_error_that_the_turn_is_ended_with_is_recorded(captured: Captured) -> None:
-    with pytest.raises(ConnectionError), VoiceTurn() as turn:
-        turn.user_stopped()
+    with pytest.raises(ConnectionError), VoiceTurn():
         raise ConnectionError("the media stream broke")
     error = captured.one("turn").error
     assert error is not None

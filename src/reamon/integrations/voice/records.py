@@ -186,7 +186,7 @@ def _times(took: float | None, start: Moment | None, end: Moment | None) -> tupl
     ended = moment_ns(end)
     if start is not None:
         return moment_ns(start), ended
-    return ended - round((took or 0) * NANOS_PER_SECOND), ended
+    return ended - round(float(took or 0) * NANOS_PER_SECOND), ended
 
 
 def _usage(provider: str | None, model: str | None, consumed: Mapping[str, Any]) -> Mapping[str, Any] | None:
