@@ -58,10 +58,15 @@ _known: Final["WeakKeyDictionary[Any, Queued]"] = WeakKeyDictionary()
 
 
 @guarded(default=None)
-def queued_in(queue: Any) -> Queued | None:
-    """What waits in `queue`, the same for all hooks of the queue and of its classes; None for one without identity."""
-    queued = _known.get(queue)
-    return queued if queued is not None else _known.setdefault(queue, Queued())
+def queued_in(queue: Any) -> Queued:
+    """What waits in `queue`, the same for all hooks of the queue and of its classes."""
+    return _known.setdefault(queue, Queued()) if (queued := _known.get(queue)) is None else queued
+
+
+@guarded(default=None)
+def known_of(queue: Any) -> Queued | None:
+    """What waits in `queue`; None if nothing ever did while something was recorded."""
+    return _known.get(queue) if _known else None
 
 
 class Closing(threading.local):

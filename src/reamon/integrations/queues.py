@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reamon.errors import ConfigurationError
 from reamon.guard import guarded
-from reamon.integrations._queued import Closing, Current, Queued, queued_in
+from reamon.integrations._queued import Closing, Current, Queued, known_of, queued_in
 from reamon.integrations._taken import Taken, give_back, newest, take
 from reamon.integrations.patches import Patches, Wrapper
 from reamon.tracing import active_recorder, innermost
@@ -119,8 +119,8 @@ def _item(args: Arguments, kwargs: Options) -> Any:
 
 
 def _put(put: Callable[..., Any], queue: Any, args: Arguments, kwargs: Options) -> Any:
-    queued = queued_in(queue)
-    if queued is None or queued.is_putting or active_recorder() is None:
+    queued = None if active_recorder() is None else queued_in(queue)
+    if queued is None or queued.is_putting:
         return put(*args, **kwargs)
     queued.is_putting = True
     try:
@@ -135,7 +135,7 @@ def _put(put: Callable[..., Any], queue: Any, args: Arguments, kwargs: Options) 
 
 
 def _take(get: Callable[..., Any], queue: Any, args: Arguments, kwargs: Options) -> Any:
-    queued = queued_in(queue)
+    queued = known_of(queue)
     if queued is None or queued.is_getting:
         return get(*args, **kwargs)
     queued.is_getting = True
@@ -152,6 +152,8 @@ def _take(get: Callable[..., Any], queue: Any, args: Arguments, kwargs: Options)
 def _get(get: Callable[..., Any], _queue: Any, args: Arguments, kwargs: Options) -> Coroutine[Any, Any, Any]:
     from asyncio import current_task  # noqa: PLC0415 - there is a queue of it, so it is imported
 
+    if active_recorder() is None:
+        return get(*args, **kwargs)  # type: ignore[no-any-return]
     return _getting(get, current_task(), args, kwargs)
 
 
@@ -197,7 +199,7 @@ def _context_of(task: Any) -> Context | None:
 
 def _task_done(task_done: Callable[..., Any], queue: Any, args: Arguments, kwargs: Options) -> Any:
     result = task_done(*args, **kwargs)
-    queued = queued_in(queue)
+    queued = known_of(queue)
     if queued is not None:
         give_back(queued)
     return result
@@ -209,7 +211,7 @@ def _shutdown(shutdown: Callable[..., Any], queue: Any, args: Arguments, kwargs:
         result = shutdown(*args, **kwargs)
     finally:
         _closing.is_going_on = False
-    queued = queued_in(queue)
+    queued = known_of(queue)
     if queued is not None and queue.empty():
         queued.clear()
     return result
