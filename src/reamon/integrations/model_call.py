@@ -15,7 +15,7 @@ import msgspec
 
 from reamon.guard import guarded
 from reamon.integrations.boundary import boundary
-from reamon.model import SpanKind
+from reamon.model import SpanKind, gen_ai
 from reamon.model.times import NANOS_PER_SECOND
 from reamon.tracing import (
     ActiveSpan,
@@ -32,13 +32,9 @@ from reamon.tracing import (
 _CURRENT: Final["ContextVar[ModelCall | None]"] = ContextVar("reamon_model_call", default=None)
 _WHAT: Final = "model call"
 
-_USAGE_ATTRIBUTES: Final = {
-    "input_tokens": "gen_ai.usage.input_tokens",
-    "output_tokens": "gen_ai.usage.output_tokens",
-    "cached_input_tokens": "gen_ai.usage.cache_read.input_tokens",
-    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
-    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
-}
+_ANSWERS_KEPT: Final = 1024
+_answers: Final[dict[tuple[str, str], None]] = {}
+"""Trace and id of the last answers whose usage is settled, for those who see the same answer by another way."""
 
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +174,8 @@ class ModelCall:
         if not self.span.is_recording:
             return
         self._describe()
+        if self._answer is not None and self._answer.response_id and self._answer.usage:
+            _remember(self.span.trace_id, self._answer.response_id)
         if error is not None and not isinstance(error, GeneratorExit):
             self._note(error)
             fail(self.span, error)
@@ -187,6 +185,27 @@ class ModelCall:
             self.span.end()
         elif (recorder := active_recorder()) is not None:  # not waiting for the disk: this may be the garbage collector
             finish(self.span, recorder.now())
+
+    def enclosing(self) -> Iterator["ModelCall"]:
+        """The calls around it, the nearest first."""
+        outer = self._outer
+        while outer is not None:
+            yield outer
+            outer = outer._outer
+
+    def conclude(self, request: ModelRequest, answer: ModelAnswer | None, error: BaseException | None = None) -> None:
+        """Say all that `begin`, `answer` and `end` say, for those who learn only at the end what was asked.
+
+        The span does not end by that.
+
+        Args:
+            request: What was asked.
+            answer: What was answered; None if nothing was.
+            error: What went wrong.
+        """
+        self._request, self._answer = request, answer
+        self._describe()
+        self._note(error)
 
     @guarded(default=None)
     def _describe(self) -> None:
@@ -253,6 +272,26 @@ def current_model_call() -> ModelCall | None:
     return call if call is not None and call.span.is_recording else None
 
 
+def enclosing_model_call() -> ModelCall | None:
+    """The model call here where it is the innermost thing that runs: what begins now is a part of it."""
+    call = current_model_call()
+    return call if call is not None and call._is_below_current() else None
+
+
+def is_settled(trace_id: str, response_id: str) -> bool:
+    """Whether a call of ours in that trace had an answer of that id not long ago, and settled who is billed for it."""
+    return (trace_id, response_id) in _answers
+
+
+def _remember(trace_id: str, response_id: str) -> None:
+    while len(_answers) >= _ANSWERS_KEPT:
+        try:
+            _answers.pop(next(iter(_answers)), None)
+        except (RuntimeError, StopIteration):  # another thread was faster
+            break
+    _answers[trace_id, response_id] = None
+
+
 def swap_model_call(call: ModelCall | None) -> ModelCall | None:
     """Make `call` the innermost one here, for integrations that cannot use a block. Returns what was so before."""
     before = _CURRENT.get()
@@ -262,9 +301,9 @@ def swap_model_call(call: ModelCall | None) -> ModelCall | None:
 
 def _asked(request: ModelRequest) -> dict[str, Any]:
     said = {
-        "gen_ai.operation.name": request.operation,
-        "gen_ai.provider.name": request.provider,
-        "gen_ai.request.model": request.model,
+        gen_ai.OPERATION: request.operation,
+        gen_ai.PROVIDER: request.provider,
+        gen_ai.REQUEST_MODEL: request.model,
     }
     said |= {f"gen_ai.request.{name}": value for name, value in request.parameters.items()}
     return {name: value for name, value in said.items() if value is not None}
@@ -272,10 +311,10 @@ def _asked(request: ModelRequest) -> dict[str, Any]:
 
 def _answered(answer: ModelAnswer) -> dict[str, Any]:
     said: dict[str, Any] = {
-        "gen_ai.response.model": answer.model,
-        "gen_ai.response.id": answer.response_id,
+        gen_ai.RESPONSE_MODEL: answer.model,
+        gen_ai.RESPONSE_ID: answer.response_id,
         "gen_ai.response.finish_reasons": list(answer.finish_reasons) or None,
     }
-    said |= {attribute: answer.usage.get(name) for name, attribute in _USAGE_ATTRIBUTES.items()}
+    said |= {attribute: answer.usage.get(name) for name, attribute in gen_ai.USAGE.items()}
     said |= answer.attributes
     return {name: value for name, value in said.items() if value is not None}

@@ -1,7 +1,7 @@
 """OpenTelemetry's names for what models and agents do: what instrumentations write, and what we write for others.
 
-Each name is here once, so that what comes in by one and goes out by the same cannot drift apart. The semantic
-conventions still grow: `USAGE_BEFORE` and its like have the names that earlier ones, and other conventions, use.
+Each name is here once, so that what comes in by one and goes out by the same cannot drift apart. What earlier
+editions of the conventions and other conventions call the same is known where it is read.
 """
 
 from typing import Final
@@ -17,7 +17,8 @@ WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_RESULT: Final = "gen_ai.tool.call.result"
-DATA_SOURCE: Final = "gen_ai.data_source.id"
+PROMPT: Final = "gen_ai.prompt"
+COMPLETION: Final = "gen_ai.completion"
 ERROR_TYPE: Final = "error.type"
 
 CHAT: Final = "chat"
@@ -39,4 +40,3 @@ EXCEPTION: Final = "exception"
 EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACK: Final = "exception.stacktrace"
-EXCEPTION_ESCAPED: Final = "exception.escaped"

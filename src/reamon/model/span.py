@@ -71,7 +71,8 @@ class SpanLink(msgspec.Struct, frozen=True, omit_defaults=True):
         span_id: The other span.
         relation: What it is to this one. "parent_trace": the workflow in which this workflow was started;
             "remote_parent": the caller in another process, by its W3C ids; "langsmith_parent": the caller's LangSmith
-            run, on every span of the trace.
+            run, on every span of the trace; "otel_trace": the application's OpenTelemetry span that was active when
+            the trace opened, or of which its root was made, by its W3C ids.
         context: The other span as its own system writes it (LangSmith: the dotted order).
     """
 

@@ -1,6 +1,8 @@
 """Begin and end: the two ends of every span. This is the hot path; each line of it is paid for on every traced call."""
 
 import itertools
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from reamon.guard import guard
 from reamon.model import SpanKind, SpanLink
@@ -15,6 +17,10 @@ from reamon.tracing.recorder import Pending, Recorder
 
 _WORKFLOW = SpanKind.WORKFLOW
 _AGENT = SpanKind.AGENT
+
+RootLinks = Callable[[], Sequence[SpanLink]]
+root_links: Final[list[RootLinks]] = []
+"""What is asked, whenever a trace opens here, for what else its root is linked to: the traces of other systems."""
 
 
 def begin(
@@ -75,6 +81,8 @@ def _open_trace(
     root = ActiveSpan(spec, None, trace, start, random, raw_input, recorder.generation, order)
     if inherited is not None:
         _link(root, outer)
+    for ask in root_links:
+        _link_further(root, ask)
     queue = recorder.queue
     queue.append(Started(root))
     if len(queue) >= queue.wake_at:
@@ -94,6 +102,15 @@ def _link(root: ActiveSpan, outer: ActiveSpan | NoopSpan | None) -> None:
     elif isinstance(outer, ForeignParent):
         root._more().links.extend(outer.root_links)
         root.trace.links = outer.trace.links
+
+
+def _link_further(root: ActiveSpan, ask: RootLinks) -> None:
+    try:
+        found = ask()
+        if found:
+            root._more().links.extend(found)
+    except Exception as error:
+        guard.contain("root links", error)
 
 
 def finish(span: ActiveSpan, end: int, raw_output: bytes | None = None) -> Pending | None:
