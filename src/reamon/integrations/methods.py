@@ -1,16 +1,16 @@
 """Methods: those of a class, its subclasses to come included, or of one object, are traced by name."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from reamon.errors import ConfigurationError
-from reamon.integrations.patches import Patches
+from reamon.integrations.patches import Patches, original_of
 from reamon.model import SpanKind
 from reamon.tracing.scope import Scope
 
-Wrap = Callable[[Any, str, Any], Any]
-"""Makes of a method what takes its place, or None if it stays: called with its owner, its name, and the method."""
+Wrap = Callable[[str, Any, Patches], Any]
+"""Makes of a method what takes its place, or None if it stays: called with its name, the method, and its patches."""
 
 
 def instrument_methods(
@@ -33,7 +33,7 @@ def instrument_methods(
     kinds = _kinds(methods)
     _refuse_unknown(target, kinds)
 
-    def wrap(_owner: Any, name: str, method: Any) -> Any:
+    def wrap(name: str, method: Any, patches: Patches) -> Any:
         return Scope(kinds[name], None, **options)(method)
 
     return replace_methods(target, tuple(kinds), wrap)
@@ -68,10 +68,13 @@ def replace_methods(
 
 def _replace_in_class(owner: type, names: Iterable[str], wrap: Wrap, patches: Patches, *, inherited: bool) -> None:
     for name in names:
-        method = inspect.getattr_static(owner, name, None)
-        if method is not None and (inherited or name in vars(owner)) and _is_method(method):
-            _replace(owner, name, wrap(owner, name, method), patches)
-    for subclass in type.__subclasses__(owner):
+        if name in vars(owner) and _is_method(vars(owner)[name]):
+            patches.layer(owner, name, partial(_wrapped, wrap, name, patches))
+        elif inherited and _is_method(original_of(owner, name)):
+            # Without what the class above is instrumented with, so that a call is recorded once.
+            patches.layer(owner, name, partial(_wrapped, wrap, name, patches, instead=original_of(owner, name)))
+    subclasses: list[type] = type.__subclasses__(owner)
+    for subclass in subclasses:
         _replace_in_class(subclass, names, wrap, patches, inherited=False)
 
 
@@ -81,29 +84,35 @@ def _replace_in_object(target: Any, names: Iterable[str], wrap: Wrap, patches: P
             f"instrument(): an object of {type(target).__qualname__} takes no attributes; instrument its class"
         )
     for name in names:
-        method = getattr(target, name, None)
-        if method is not None:
-            _replace(target, name, wrap(target, name, method), patches)
+        original = original_of(type(target), name)
+        if name in vars(target):
+            patches.layer(target, name, partial(_wrapped, wrap, name, patches))
+        elif _is_method(original):
+            bound = original.__get__(target, type(target)) if hasattr(original, "__get__") else original
+            patches.layer(target, name, partial(_wrapped, wrap, name, patches, instead=bound))
 
 
-def _replace(owner: Any, name: str, replacement: Any, patches: Patches) -> None:
-    if replacement is not None:
-        patches.replace(owner, name, replacement)
+def _wrapped(wrap: Wrap, name: str, patches: Patches, below: Any, *, instead: Any = None) -> Any:
+    return wrap(name, below if instead is None else instead, patches)
 
 
 def _watch_subclasses(owner: type, names: tuple[str, ...], wrap: Wrap, patches: Patches) -> None:
     """Have subclasses that are made from now on treated like those that there are."""
-    before = vars(owner).get("__init_subclass__")
+    has_own = "__init_subclass__" in vars(owner)
+    kind: Any = owner
 
-    def __init_subclass__(cls: type, **arguments: Any) -> None:  # noqa: N807 - Python's own name
-        if before is not None:
-            before.__get__(None, cls)(**arguments)
-        else:
-            super(owner, cls).__init_subclass__(**arguments)
-        if patches.is_active:
-            _replace_in_class(cls, names, wrap, patches, inherited=False)
+    def make(before: Any) -> Any:
+        def __init_subclass__(cls: type, /, **arguments: Any) -> None:  # noqa: N807 - Python's own name
+            if has_own:
+                before.__get__(None, cls)(**arguments)
+            else:
+                super(kind, cls).__init_subclass__(**arguments)
+            if patches.is_active:
+                _replace_in_class(cls, names, wrap, patches, inherited=False)
 
-    patches.replace(owner, "__init_subclass__", classmethod(__init_subclass__))
+        return classmethod(__init_subclass__)
+
+    patches.layer(owner, "__init_subclass__", make)
 
 
 def _is_method(method: Any) -> bool:

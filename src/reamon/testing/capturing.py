@@ -41,6 +41,11 @@ class Captured(MemoryExporter):
         self._catch_up()
         return super().started_spans
 
+    def clear(self) -> None:
+        """Forget everything that has finished so far, what is still on its way included."""
+        self._catch_up()
+        super().clear()
+
     def close(self) -> None:
         """The block has ended: what is here is all there is."""
         self._is_live = False

@@ -9,22 +9,21 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from reamon.errors import DecoratorError
 from reamon.guard import guard
 from reamon.integrations.boundary import Boundary, boundary
 from reamon.integrations.orchestrator.answers import describe_answer, record_stated_cost
 from reamon.integrations.orchestrator.degrading import degrade
-from reamon.integrations.orchestrator.shapes import AGENT_METHODS, agent_type_of, parameters_of, state_parameter
+from reamon.integrations.orchestrator.shapes import agent_type_of, owner_of, parameters_of, state_parameter
+from reamon.integrations.patches import Patches
 from reamon.model import SpanKind
 from reamon.model.times import NANOS_PER_SECOND
 from reamon.tracing import ActiveSpan, current_span, enabled
 from reamon.tracing.scope import Scope
 
-F = TypeVar("F", bound=Callable[..., Any])
 _CLASS: Final = "reamon.agent_class"
-_MARK: Final = "__reamon_agent_method__"
 
 
 class AgentMethod:
@@ -32,16 +31,18 @@ class AgentMethod:
 
     Args:
         method: The method, as a function of the class, or bound to an object.
-        agent_type: The agent's type; the object's `agent_type` by default.
+        agent_type: The agent's type; by default the object's `agent_type`, or the name of a function that has none.
     """
 
     def __init__(self, method: Callable[..., Any], agent_type: str | None = None) -> None:
         self.method = method
         self.name = method.__name__
-        self._agent_type = agent_type
         self._is_async = inspect.iscoroutinefunction(method)
         self._state = state_parameter(method)
         self._parameters = parameters_of(method)
+        self._owner = owner_of(method)
+        has_owner = self._owner is not None or self._parameters[:1] == ("self",)
+        self._agent_type = agent_type or (None if has_owner else self.name)
         self._variants: dict[tuple[SpanKind, str], Callable[..., Any]] = {}
 
     def traced(self, agent: Any) -> Callable[..., Any]:
@@ -56,6 +57,10 @@ class AgentMethod:
         if variant is None:
             variant = self._variants[key] = Scope(key[0], key[1])(self._observed(agent_type))
         return variant
+
+    def owner(self, args: tuple[Any, ...]) -> Any:
+        """The agent whose method this is in a call with these arguments."""
+        return self._owner if self._owner is not None else args[0] if args else None
 
     def _observed(self, agent_type: str) -> Callable[..., Any]:
         """The method, observed from inside of its span."""
@@ -81,7 +86,7 @@ class AgentMethod:
         if not isinstance(span, ActiveSpan):
             yield Observation(None, None, self.name, agent_type)
             return
-        owner = getattr(self.method, "__self__", None) or (args[0] if args else None)
+        owner = self.owner(args)
         outer, inner = boundary(), Boundary(span, (id(owner), self.name))
         observation = Observation(inner, outer, self.name, agent_type)
         state = self._state_in(args, kwargs) if observation.agent is span else None
@@ -225,17 +230,15 @@ def trace_agent_execution(method: Any = None, *, agent_type: object = None) -> A
     return dispatching(AgentMethod(method, kind))
 
 
-def dispatching(traced: AgentMethod) -> Callable[..., Any]:
+def dispatching(traced: AgentMethod, is_active: Callable[[], bool] = lambda: True) -> Callable[..., Any]:
     """What takes the place of a method: it decides at each call what the call is."""
     method = traced.method
-    is_bound = inspect.ismethod(method)
-    owner = getattr(method, "__self__", None)
 
     def choose(args: tuple[Any, ...]) -> Callable[..., Any]:
-        if not enabled():
+        if not enabled() or not is_active():
             return method
         try:
-            return traced.traced(owner if is_bound else args[0] if args else None)
+            return traced.traced(traced.owner(args))
         except Exception as error:
             guard.contain("agent method", error)
             return method
@@ -251,17 +254,11 @@ def dispatching(traced: AgentMethod) -> Callable[..., Any]:
         def dispatch(*args: Any, **kwargs: Any) -> Any:
             return choose(args)(*args, **kwargs)
 
-    setattr(dispatch, _MARK, True)
     return dispatch
 
 
-def agent_method(_owner: Any, _name: str, method: Any) -> Any:
-    """What takes the place of an agent's method; one that is traced already, or is no method, stays."""
-    if getattr(method, _MARK, False) or not (inspect.isfunction(method) or inspect.ismethod(method)):
-        return None
-    return dispatching(AgentMethod(method))
-
-
-def is_traced(agent: Any) -> bool:
-    """Whether an agent's methods are traced already."""
-    return any(getattr(getattr(agent, name, None), _MARK, False) for name in AGENT_METHODS)
+def agent_method(_name: str, method: Any, patches: Patches) -> Any:
+    """What takes the place of an agent's method; what is no plain method stays."""
+    if not (inspect.isfunction(method) or inspect.ismethod(method)):
+        return method
+    return dispatching(AgentMethod(method), lambda: patches.is_active)

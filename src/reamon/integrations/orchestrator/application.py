@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reamon.integrations.methods import replace_methods
-from reamon.integrations.orchestrator.agents import agent_method, is_traced
+from reamon.integrations.orchestrator.agents import agent_method
 from reamon.integrations.orchestrator.shapes import AGENT_METHODS, TURN, agents_in, is_orchestrator
 from reamon.integrations.orchestrator.turns import TurnMethod
 from reamon.integrations.patches import Patches
@@ -43,17 +43,14 @@ class HeldAgents:
     def __init__(self, patches: Patches, *, by_class: bool) -> None:
         self._patches = patches
         self._by_class = by_class
-        self._classes: set[type] = set()
+        self._seen: dict[int, Any] = {}
 
     def look_at(self, orchestrator: Any) -> None:
         """Instrument those of an orchestrator's agents that are not yet."""
         if not self._patches.is_active:
             return
         for agent in agents_in(orchestrator):
-            kind = type(agent)
-            if not self._by_class:
-                if not is_traced(agent):
-                    replace_methods(agent, AGENT_METHODS, agent_method, self._patches)
-            elif kind not in self._classes:
-                self._classes.add(kind)
-                replace_methods(kind, AGENT_METHODS, agent_method, self._patches)
+            target = type(agent) if self._by_class else agent
+            if id(target) not in self._seen:
+                self._seen[id(target)] = target
+                replace_methods(target, AGENT_METHODS, agent_method, self._patches)

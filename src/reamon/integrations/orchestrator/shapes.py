@@ -64,6 +64,12 @@ def parameters_of(method: Any) -> tuple[str, ...]:
         return ()
 
 
+def owner_of(method: Any) -> Any:
+    """The object that a method is bound to, also below wrappers of ours; None for a function of a class."""
+    innermost = inspect.unwrap(method)
+    return innermost.__self__ if inspect.ismethod(innermost) else None
+
+
 def state_parameter(method: Any) -> str | None:
     """Which parameter holds the state that an agent works on."""
     names = parameters_of(method)

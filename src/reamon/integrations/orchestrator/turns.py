@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from reamon.guard import guard
-from reamon.integrations.boundary import Boundary
+from reamon.integrations.boundary import Boundary, boundary
 from reamon.integrations.orchestrator.answers import describe_flags
 from reamon.integrations.orchestrator.degrading import degrade
+from reamon.integrations.orchestrator.shapes import owner_of
+from reamon.integrations.patches import Patches
 from reamon.model import SpanKind
-from reamon.tracing import ActiveSpan, current_span
+from reamon.tracing import ActiveSpan, current_span, enabled
 from reamon.tracing.scope import Scope
 
 
@@ -27,37 +29,65 @@ class TurnMethod:
         self._scope = Scope(SpanKind.WORKFLOW, name, call_id="call_id")
         self._look_at = look_at
 
-    def wrap(self, _owner: Any, _name: str, method: Any) -> Any:
+    def wrap(self, name: str, method: Any, patches: Patches) -> Any:
         """The method that takes the place of `method`."""
-        look_at = None if inspect.ismethod(method) else self._look_at
+        owner = owner_of(method)
+        traced = self._scope(self._observed(name, method))
+
+        def choose(args: tuple[Any, ...]) -> Any:
+            target = owner if owner is not None else args[0] if args else None
+            around = boundary()
+            if not patches.is_active or (around is not None and around.call == (id(target), name)):
+                return method  # by way of `super()`, or of another instrumentation of the same
+            if self._look_at is not None and owner is None and enabled():
+                try:
+                    self._look_at(target)
+                except Exception as error:
+                    guard.contain("agents of an orchestrator", error)
+            return traced
+
         if inspect.iscoroutinefunction(method):
 
             @functools.wraps(method)
             async def turn(*args: Any, **kwargs: Any) -> Any:
-                with _turn(look_at, args) as around:
-                    return _answered(around, await method(*args, **kwargs))
+                return await choose(args)(*args, **kwargs)
         else:
 
             @functools.wraps(method)
             def turn(*args: Any, **kwargs: Any) -> Any:
-                with _turn(look_at, args) as around:
+                return choose(args)(*args, **kwargs)
+
+        return turn
+
+    @staticmethod
+    def _observed(name: str, method: Any) -> Any:
+        """The method, observed from inside of its span."""
+        if inspect.iscoroutinefunction(method):
+
+            @functools.wraps(method)
+            async def observed(*args: Any, **kwargs: Any) -> Any:
+                with _around(name, method, args) as around:
+                    return _answered(around, await method(*args, **kwargs))
+        else:
+
+            @functools.wraps(method)
+            def observed(*args: Any, **kwargs: Any) -> Any:
+                with _around(name, method, args) as around:
                     return _answered(around, method(*args, **kwargs))
 
-        return self._scope(turn)
+        return observed
 
 
 @contextmanager
-def _turn(look_at: Callable[[Any], None] | None, args: tuple[Any, ...]) -> Iterator[Boundary | None]:
+def _around(name: str, method: Any, args: tuple[Any, ...]) -> Iterator[Boundary | None]:
     span = current_span()
-    if look_at is not None and args:
-        try:
-            look_at(args[0])
-        except Exception as error:
-            guard.contain("agents of an orchestrator", error)
     if not isinstance(span, ActiveSpan):
         yield None
         return
-    with Boundary(span) as around:
+    owner = owner_of(method)
+    if owner is None and args:
+        owner = args[0]
+    with Boundary(span, (id(owner), name)) as around:
         yield around
 
 
