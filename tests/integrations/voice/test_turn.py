@@ -567,14 +567,14 @@ def test_events_from_many_threads_lose_nothing_that_is_billed(captured: Captured
 
 def test_a_forked_child_leaves_the_turn_to_its_parent(captured: Captured) -> None:
     turn = VoiceTurn()
-    turn._lock.acquire()  # as another thread may hold it at that moment
+    turn.lock.acquire()  # as another thread may hold it at that moment
     child = os.fork()
     if child == 0:
         turn.tts(characters=5)
         turn.end()
         del turn
         os._exit(0)
-    turn._lock.release()
+    turn.lock.release()
     assert os.waitpid(child, 0)[1] == 0
     turn.tts(characters=7)
     turn.end()

@@ -1,5 +1,6 @@
 """The course of a turn: what has happened in it so far. It is told by `VoiceTurn`, which holds a lock meanwhile."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from reamon.guard import describe
@@ -8,6 +9,13 @@ from reamon.integrations.voice.breakdown import Breakdown, Mark, milliseconds
 from reamon.model import SpanKind
 from reamon.tracing import ActiveSpan, NoopSpan, current_span, finish
 from reamon.tracing.moments import Moment, moment_ns
+
+_BEFORE: Final[Mapping[SpanKind, tuple[Mark, ...]]] = {
+    SpanKind.STT: (),
+    SpanKind.LLM: (Mark.AGENT_START,),
+    SpanKind.TTS: (Mark.AGENT_START, Mark.FIRST_TOKEN),
+}
+"""With what an operation must have begun whose start nobody reported."""
 
 _INTERRUPTED: Final = "the caller interrupted"
 _RESUMED: Final = "the caller went on speaking"
@@ -69,10 +77,14 @@ class Course:
             self._heard.append(str(text))
             self.span.set_input({"text": " ".join(self._heard)})
 
-    def spoke_until(self, moment: int) -> None:
-        """The reply was played to its end."""
-        if self._silence is None:
-            self._silence = moment
+    def heard(self, at: Moment | None) -> None:
+        """The reply is played from here on, for the first time or after a pause."""
+        self.reach(Mark.AUDIBLE, at)
+        self._silence = None
+
+    def unheard(self, at: Moment | None) -> None:
+        """The reply was played to its end, or to a pause."""
+        self._silence = self.moment(at)
 
     def speech_began(self, moment: int) -> None:
         """The caller began to speak: for the first time, again before the reply, or into it."""
@@ -83,7 +95,7 @@ class Course:
         elif stopped is None or moment < stopped:
             self._speech_start = moment if self._speech_start is None else min(moment, self._speech_start)
         else:
-            self._resumed += 1
+            self._resumed += Mark.AGENT_START in self.marks
             for mark in (Mark.SPEECH_END, Mark.TRANSCRIPT, Mark.AGENT_START, Mark.FIRST_TOKEN):
                 self.marks.pop(mark, None)
             self._cut(moment, _RESUMED)
@@ -118,14 +130,29 @@ class Course:
             self.operations[kind] = operation
         return operation
 
-    def speech(self, moment: int) -> Operation:
-        """The speech that runs, or that must have been asked for when the model's first token was there."""
-        running = self.running(SpanKind.TTS)
+    def noticed(self, kind: SpanKind, name: str, moment: int) -> Operation:
+        """The operation that runs; if none does, one whose start nobody reported, and which is noticed only now."""
+        running = self.running(kind)
         if running is not None:
             return running
-        known = [self.marks[mark] for mark in (Mark.AGENT_START, Mark.FIRST_TOKEN) if mark in self.marks]
-        is_first = SpanKind.TTS not in self.operations and not self.is_over
-        return self.start(SpanKind.TTS, "tts", min([max(known), moment]) if known and is_first else moment)
+        is_first = kind not in self.operations and not self.is_over
+        known = [self.marks[mark] for mark in _BEFORE[kind] if mark in self.marks] if is_first else []
+        operation = self.start(kind, name, min(max(known, default=moment), moment))
+        if kind is SpanKind.LLM and is_first and Mark.FIRST_TOKEN in self.marks:
+            operation.first_item(self.marks[Mark.FIRST_TOKEN])
+        return operation
+
+    def consumed(
+        self, kind: SpanKind, name: str, moment: int, provider: str | None, model: str | None, usage: Mapping[str, Any]
+    ) -> Operation:
+        """What the last operation of a kind consumed, whether it still runs or not."""
+        operation = self.operations.get(kind)
+        if operation is None:
+            operation = self.noticed(kind, name, moment)
+        operation.consumed(provider, model, usage)
+        if self.is_over:
+            operation.close(moment)
+        return operation
 
     def spoken(self, operation: Operation, text: str | None) -> None:
         """What is said, where that is known."""

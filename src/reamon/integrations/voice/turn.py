@@ -1,39 +1,25 @@
 """The voice turn: what a caller says and what they hear back, in a program that is driven by events."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
-from functools import wraps
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
-from reamon.guard import guarded
 from reamon.integrations.voice._course import Course
+from reamon.integrations.voice._event import event
 from reamon.integrations.voice.breakdown import Breakdown, Mark
 from reamon.model import SpanKind
 from reamon.tracing import ActiveSpan, NoopSpan, enabled, enter, fail, leave, start_span
 from reamon.tracing.moments import Moment, moment_ns
 from reamon.tracing.recorder import generation
 
-Event = TypeVar("Event", bound=Callable[..., None])
 Amount = Decimal | int | str | float
 
 _AGENT: Final = SpanKind.AGENT
 _LLM: Final = SpanKind.LLM
 _STT: Final = SpanKind.STT
 _TTS: Final = SpanKind.TTS
-
-
-def _event(method: Event) -> Event:
-    """An event of a turn: reported from any thread, never raises, nothing where the turn is not recorded."""
-
-    @wraps(method)
-    def report(turn: "VoiceTurn", *args: Any, **kwargs: Any) -> None:
-        if turn._is_recorded:
-            with turn._lock:
-                method(turn, *args, **kwargs)
-
-    return cast(Event, guarded(default=None)(report))
 
 
 class VoiceTurn:
@@ -57,6 +43,7 @@ class VoiceTurn:
     Attributes:
         span: The turn's span, on which everything can be recorded that a span takes.
         number: As given.
+        lock: Held while an event is reported.
 
     Example:
         >>> turn = VoiceTurn(call_id="call-1", number=1)
@@ -85,7 +72,7 @@ class VoiceTurn:
         self._name = name
         self._call_id = call_id
         self._generation = generation()
-        self._lock = threading.RLock()  # the garbage collector may drop turns in the middle of an event
+        self.lock = threading.RLock()  # the garbage collector may drop turns in the middle of an event
         self._course = Course(self.span, capture)
 
     @property
@@ -95,7 +82,7 @@ class VoiceTurn:
 
     # -- the caller --------------------------------------------------------------------------------------------------
 
-    @_event
+    @event
     def user_started(self, *, at: Moment | None = None) -> None:
         """The caller began to speak.
 
@@ -105,17 +92,17 @@ class VoiceTurn:
         """
         self._course.speech_began(self._course.moment(at))
 
-    @_event
+    @event
     def user_stopped(self, *, at: Moment | None = None) -> None:
         """The caller stopped speaking: from here on they wait."""
         self._course.reach(Mark.SPEECH_END, at)
 
-    @_event
+    @event
     def interrupted(self, *, at: Moment | None = None) -> None:
         """The caller interrupted (barge-in): what still runs is cut short. The turn is still to be ended."""
         self._course.interrupt(self._course.moment(at))
 
-    @_event
+    @event
     def stt_final(
         self,
         text: str | None = None,
@@ -147,6 +134,20 @@ class VoiceTurn:
         course.done(recognition, now)
         course.transcribed(now, text)
 
+    @event
+    def stt(
+        self,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        audio_seconds: Amount | None = None,
+        minutes: Amount | None = None,
+        at: Moment | None = None,
+    ) -> None:
+        """What recognition consumed, where `stt_final` was not told. Called again, it adds; it may come late."""
+        usage = {"audio_seconds": audio_seconds, "minutes": minutes}
+        self._course.consumed(_STT, "stt", self._course.moment(at), provider, model, usage)
+
     # -- the agent and its model -------------------------------------------------------------------------------------
 
     @contextmanager
@@ -160,7 +161,7 @@ class VoiceTurn:
             The span that is current inside: the agent's, or the turn's.
         """
         self.agent_started()
-        if not self._is_recorded or not enabled():
+        if not self.is_recorded or not enabled():
             yield self.span
             return
         span = self.span if name is None else start_span(_AGENT, name, parent=self.span)
@@ -180,7 +181,7 @@ class VoiceTurn:
     @contextmanager
     def current(self) -> Iterator[ActiveSpan | NoopSpan]:
         """Make the turn's span current inside of the block, for whatever else belongs to the turn."""
-        if not self._is_recorded or not enabled():
+        if not self.is_recorded or not enabled():
             yield self.span
             return
         before = enter(self.span)
@@ -189,7 +190,7 @@ class VoiceTurn:
         finally:
             leave(self.span, before)
 
-    @_event
+    @event
     def agent_started(self, name: str | None = None, *, at: Moment | None = None) -> None:
         """An agent began to work on the reply, where there is no block to put it in.
 
@@ -204,7 +205,7 @@ class VoiceTurn:
         if name is not None and not course.is_over and (running is None or running.span.name != name):
             course.start(_AGENT, name, now)
 
-    @_event
+    @event
     def agent_ended(self, output: Any = None, *, error: BaseException | None = None, at: Moment | None = None) -> None:
         """The agent is done.
 
@@ -224,14 +225,14 @@ class VoiceTurn:
             agent.told(output if course.captures else None, error)
             agent.end(now)
 
-    @_event
+    @event
     def model_started(self, name: str = "model", *, at: Moment | None = None) -> None:
         """A model was asked: records an `llm` span. Leave it out where the model's client is traced by itself."""
         now = self._course.moment(at)
         if not self._course.is_over and self._course.running(_LLM) is None:
             self._course.start(_LLM, name, now)
 
-    @_event
+    @event
     def model_first_token(self, *, at: Moment | None = None) -> None:
         """The model's first token is there. The first of the turn counts."""
         now = self._course.reach(Mark.FIRST_TOKEN, at)
@@ -239,7 +240,22 @@ class VoiceTurn:
         if model is not None:
             model.first_item(now)
 
-    @_event
+    @event
+    def model(
+        self,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        at: Moment | None = None,
+        **usage: int | None,
+    ) -> None:
+        """What the model consumed: `input_tokens`, `output_tokens` and the others of `ActiveSpan.record_usage`.
+
+        Called again, it adds; it may come late.
+        """
+        self._course.consumed(_LLM, "model", self._course.moment(at), provider, model, usage)
+
+    @event
     def model_ended(
         self,
         output: Any = None,
@@ -249,29 +265,25 @@ class VoiceTurn:
         at: Moment | None = None,
         **usage: int | None,
     ) -> None:
-        """The model is done: records an `llm` span, like `model_started`.
+        """The model is done.
 
         Args:
             output: What it answered.
             provider: Who runs it.
             model: Which it was.
             at: When, if not now.
-            **usage: What it consumed: `input_tokens`, `output_tokens` and the others of `ActiveSpan.record_usage`.
+            **usage: What it consumed, as for `model`.
         """
         course = self._course
         now = course.moment(at)
-        call = course.running(_LLM)
-        if call is None:
-            call = course.start(_LLM, "model", min(course.marks.get(Mark.AGENT_START, now), now))
-            if Mark.FIRST_TOKEN in course.marks:
-                call.first_item(course.marks[Mark.FIRST_TOKEN])
+        call = course.noticed(_LLM, "model", now)
         call.consumed(provider, model, usage)
         call.told(output if course.captures else None)
         course.done(call, now)
 
     # -- the reply ---------------------------------------------------------------------------------------------------
 
-    @_event
+    @event
     def tts_started(self, text: str | None = None, *, at: Moment | None = None) -> None:
         """Speech was asked for: records a `tts` span. While it runs, more sentences belong to it."""
         course = self._course
@@ -279,14 +291,15 @@ class VoiceTurn:
         if not course.is_over:
             course.spoken(course.running(_TTS) or course.start(_TTS, "tts", now), text)
 
-    @_event
+    @event
     def tts_first_byte(self, *, at: Moment | None = None) -> None:
         """The first audio is there: the end of the silence. The first of the turn counts."""
-        now = self._course.reach(Mark.FIRST_BYTE, at)
-        if not self._course.is_over:
-            self._course.speech(now).first_item(now)
+        course = self._course
+        now = course.reach(Mark.FIRST_BYTE, at)
+        if not course.is_over:
+            course.noticed(_TTS, "tts", now).first_item(now)
 
-    @_event
+    @event
     def tts(
         self,
         characters: int | None = None,
@@ -308,15 +321,11 @@ class VoiceTurn:
             at: When, if not now.
         """
         course = self._course
-        now = course.moment(at)
-        speech = course.operations.get(_TTS) or course.speech(now)
         billed = len(text) if characters is None and text is not None else characters
-        speech.consumed(provider, model, {"characters": billed, "audio_seconds": audio_seconds})
-        course.spoken(speech, text)
-        if course.is_over:
-            course.done(speech, now)
+        usage = {"characters": billed, "audio_seconds": audio_seconds}
+        course.spoken(course.consumed(_TTS, "tts", course.moment(at), provider, model, usage), text)
 
-    @_event
+    @event
     def tts_ended(self, *, at: Moment | None = None) -> None:
         """All audio is there."""
         now = self._course.moment(at)
@@ -324,19 +333,19 @@ class VoiceTurn:
         if speech is not None:
             speech.end(now)
 
-    @_event
+    @event
     def bot_started(self, *, at: Moment | None = None) -> None:
         """The reply is played to the caller, where the transport says so."""
-        self._course.reach(Mark.AUDIBLE, at)
+        self._course.heard(at)
 
-    @_event
+    @event
     def bot_stopped(self, *, at: Moment | None = None) -> None:
-        """The reply was played to its end. Who speaks from here on does not interrupt."""
-        self._course.spoke_until(self._course.moment(at))
+        """The reply was played to its end, or to a pause. Who speaks from here on does not interrupt."""
+        self._course.unheard(at)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    @_event
+    @event
     def end(self, *, error: BaseException | None = None, at: Moment | None = None) -> None:
         """The turn is over: what still runs in it ends. A second end is ignored.
 
@@ -373,8 +382,8 @@ class VoiceTurn:
 
     def __del__(self) -> None:
         with suppress(Exception):  # a turn that was never made, or the end of the interpreter
-            if self._is_recorded and not self._course.is_over:
-                with self._lock:
+            if self.is_recorded and not self._course.is_over:
+                with self.lock:
                     self._course.abandon()
 
     def __repr__(self) -> str:
@@ -382,6 +391,6 @@ class VoiceTurn:
         return f"<VoiceTurn{number} of {self._call_id!r}>"
 
     @property
-    def _is_recorded(self) -> bool:
+    def is_recorded(self) -> bool:
         """Whether there is a span to report to; one that began before a fork is the parent's."""
         return isinstance(self.span, ActiveSpan) and self._generation == generation()
