@@ -7,9 +7,9 @@ from typing import Any
 from .base import ModelServer, require, require_fields
 
 FIELDS = """
-    container context_management mcp_servers metadata output_config output_format service_tier speed stop_sequences stream
-    system temperature thinking tool_choice tools top_k top_p
-""".split()
+    container context_management mcp_servers metadata output_config output_format service_tier speed stop_sequences
+    stream system temperature thinking tool_choice tools top_k top_p
+""".split()  # noqa: SIM905
 WORDS = ["", "Hello", " from", " the", " model"]
 ARGUMENTS = ["", '{"slot":', ' "Monday"}']
 USAGE = {"input_tokens": 9, "cache_read_input_tokens": 8, "cache_creation_input_tokens": 3, "output_tokens": 7}
@@ -26,7 +26,9 @@ class AnthropicServer(ModelServer):
 
     def answer(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
         """The answer of one of its paths."""
-        require("test" in (headers.get("x-api-key"), headers.get("authorization", "").removeprefix("Bearer ")), "no API key")
+        require(
+            "test" in (headers.get("x-api-key"), headers.get("authorization", "").removeprefix("Bearer ")), "no API key"
+        )
         require(headers.get("anthropic-version"), "no version")
         require(isinstance(body.get("messages"), list) and body["messages"], "no messages")
         require(all(message["role"] in ("user", "assistant") for message in body["messages"]), "a strange role")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 WAIT = 10.0
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """A request that the real service would refuse."""
 
 
@@ -72,7 +72,7 @@ class ModelServer:
         """The document that answers a request, or an iterator over the pieces of a stream.
 
         Raises:
-            Malformed: The request is.
+            MalformedError: The request is.
         """
         raise NotImplementedError
 
@@ -109,7 +109,7 @@ class ModelServer:
 def require(condition: object, what: str) -> None:
     """Refuse the request unless `condition` holds."""
     if not condition:
-        raise Malformed(what)
+        raise MalformedError(what)
 
 
 def require_fields(body: dict[str, Any], allowed: Iterable[str], required: Iterable[str]) -> None:
@@ -137,7 +137,7 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
                 server.requests.append(body)
                 server.headers.append(headers)
                 answer = server.answer(self.path.partition("?")[0], body, headers)
-            except Malformed as refusal:
+            except MalformedError as refusal:
                 server.violations.append(str(refusal))
                 self._send(400, json.dumps({**server.error(400), "why": str(refusal)}).encode())
                 return

@@ -6,7 +6,7 @@ from typing import Any
 
 from .base import ModelServer, require, require_fields
 
-FIELDS = "format keep_alive options stream think logprobs top_logprobs".split()
+FIELDS = ("format", "keep_alive", "options", "stream", "think", "logprobs", "top_logprobs")
 WORDS = ["", "Hello", " from", " the", " model"]
 COUNTS = {"prompt_eval_count": 20, "eval_count": 7, "load_duration": 500_000_000}
 TOOL_CALL = {"function": {"name": "book", "arguments": {"slot": "Monday"}}}
@@ -38,7 +38,9 @@ class OllamaServer(ModelServer):
             require_fields(body, [*FIELDS, "tools"], ("model", "messages"))
             require(all("role" in message for message in body["messages"]), "a message without a role")
         else:
-            require_fields(body, [*FIELDS, "system", "template", "context", "raw", "images", "suffix"], ("model", "prompt"))
+            require_fields(
+                body, [*FIELDS, "system", "template", "context", "raw", "images", "suffix"], ("model", "prompt")
+            )
         pieces = self._pieces(path, body)
         return pieces if body.get("stream", True) else self._whole(path, body)
 

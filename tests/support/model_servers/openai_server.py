@@ -10,11 +10,11 @@ CHAT_FIELDS = """
     audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens metadata
     modalities n parallel_tool_calls prediction presence_penalty reasoning_effort response_format seed service_tier stop
     store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity
-""".split()
+""".split()  # noqa: SIM905
 RESPONSE_FIELDS = """
     background include instructions max_output_tokens metadata parallel_tool_calls previous_response_id prompt reasoning
     service_tier store stream temperature text tool_choice tools top_p truncation user
-""".split()
+""".split()  # noqa: SIM905
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 USAGE = {
     "prompt_tokens": 20,
@@ -68,7 +68,9 @@ class OpenAIServer(ModelServer):
 
     def error(self, status: int) -> dict[str, Any]:
         """OpenAI's error."""
-        return {"error": {"message": f"failed on demand: {status}", "type": "server_error", "code": None, "param": None}}
+        return {
+            "error": {"message": f"failed on demand: {status}", "type": "server_error", "code": None, "param": None}
+        }
 
     def encode(self, piece: Any) -> bytes:
         """A server-sent event."""
@@ -92,7 +94,9 @@ class OpenAIServer(ModelServer):
             {"index": index, "message": message, "finish_reason": _reason(body), "logprobs": None}
             for index in range(body.get("n") or 1)
         ]
-        return {**self._head(body, "chat.completion"), "choices": choices} | ({"usage": USAGE} if self.says_usage else {})
+        return {**self._head(body, "chat.completion"), "choices": choices} | (
+            {"usage": USAGE} if self.says_usage else {}
+        )
 
     def _content(self, body: dict[str, Any]) -> str:
         return '{"city": "Graz"}' if "json_schema" in str(body.get("response_format")) else self.text

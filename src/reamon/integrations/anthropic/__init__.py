@@ -33,5 +33,5 @@ def instrument_anthropic(*, providers: Mapping[str, str] | None = None) -> Calla
         import anthropic  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise MissingExtraError('instrument("anthropic")', "anthropic", error.name) from error
-    clients: tuple[Any, Any] = anthropic.Anthropic, anthropic.AsyncAnthropic
-    return SdkWatch(RequestReading(known), *clients).undo
+    classes: tuple[Any, ...] = anthropic.Anthropic, anthropic.AsyncAnthropic, anthropic.Stream
+    return SdkWatch(RequestReading(known), *classes).undo

@@ -30,9 +30,19 @@ class Exchange:
         reader: What makes an answer of what comes.
         owner: Whose exchange it is: what watches the client.
         http_client: The HTTP client that the requests go through, if that is known; those of others are not counted.
+        waits_for_close: Whether the client closes a response that fails while it is read. The call then ends with what
+            the client raises; else with what failed.
     """
 
-    def __init__(self, call: ModelCall, reader: AnswerReader, owner: object = None, http_client: object = None) -> None:
+    def __init__(
+        self,
+        call: ModelCall,
+        reader: AnswerReader,
+        owner: object = None,
+        http_client: object = None,
+        *,
+        waits_for_close: bool = False,
+    ) -> None:
         self.call = call
         self.reader = reader
         self.owner = owner
@@ -41,6 +51,7 @@ class Exchange:
         self._broken: BaseException | None = None
         self._is_cached = False
         self._is_held = False
+        self._waits_for_close = waits_for_close
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -110,7 +121,9 @@ class Exchange:
             return
         if body.feed(chunk):
             self.call.first_token()
-        if self.reader.is_complete and self.reader.error is None:
+        if self.reader.error is not None:
+            self._went_wrong()
+        elif self.reader.is_complete:
             self._over()
 
     @guarded(default=None)
@@ -118,14 +131,17 @@ class Exchange:
         """The body has been read to its end."""
         if self._body is not None:
             self._body.finish()
-            if self.reader.error is None:
+            if self.reader.error is not None:
+                self._went_wrong()
+            else:
                 self._over()
 
     @guarded(default=None)
     def broke(self, error: BaseException) -> None:
-        """Reading the body failed. What the client makes of it is known when it closes the response."""
+        """Reading the body failed."""
         if self._body is not None and not isinstance(error, GeneratorExit):
             self._broken = error
+            self._went_wrong()
 
     @guarded(default=None)
     def closed(self) -> None:
@@ -134,6 +150,11 @@ class Exchange:
             return
         self._body.finish()
         self._over(self._what_went_wrong() or GeneratorExit())
+
+    def _went_wrong(self) -> None:
+        """What the client makes of it is known when it closes the response."""
+        if not self._waits_for_close:
+            self.closed()
 
     def _over(self, error: BaseException | None = None) -> None:
         self._body = None

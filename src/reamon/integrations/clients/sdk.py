@@ -38,13 +38,15 @@ class SdkWatch:
         reading: What reads its requests.
         sync_client: The SDK's client.
         async_client: Its asynchronous one.
+        stream: The class of its streams.
 
     Raises:
         ConfigurationError: The SDK's clients do not work like those of the versions that are known.
     """
 
-    def __init__(self, reading: Reading, sync_client: type, async_client: type) -> None:
+    def __init__(self, reading: Reading, sync_client: type, async_client: type, stream: type) -> None:
         self._reading = reading
+        self._closes_streams = _closes(stream)
         self._patches = Patches()
         owners = [_owner_of_request(client) for client in (sync_client, async_client)]
         self._patches.wrap(owners[0], "request", self._request)
@@ -99,7 +101,8 @@ class SdkWatch:
         call = ModelCall.begin(read[0]) if read is not None else None
         if read is None or call is None:
             return None
-        return Exchange(call, read[1], owner=self, http_client=getattr(client, "_client", None))
+        http_client = getattr(client, "_client", None)
+        return Exchange(call, read[1], owner=self, http_client=http_client, waits_for_close=self._closes_streams)
 
     @guarded(default=None)
     def _attempt(self, http_client: Any, request: Any) -> Attempt | None:
@@ -111,6 +114,12 @@ class SdkWatch:
 
 def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[1] if len(args) > 1 else kwargs.get("options")
+
+
+def _closes(stream: type) -> bool:
+    """Whether a stream closes its response when it fails, which older versions leave to the garbage collector."""
+    code = getattr(getattr(stream, "__stream__", None), "__code__", None)
+    return code is not None and "close" in code.co_names
 
 
 def _is_left_out(value: object) -> bool:

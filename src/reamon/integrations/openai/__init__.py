@@ -33,5 +33,5 @@ def instrument_openai(*, providers: Mapping[str, str] | None = None) -> Callable
         import openai  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise MissingExtraError('instrument("openai")', "openai", error.name) from error
-    clients: tuple[Any, Any] = openai.OpenAI, openai.AsyncOpenAI
-    return SdkWatch(RequestReading(known), *clients).undo
+    classes: tuple[Any, ...] = openai.OpenAI, openai.AsyncOpenAI, openai.Stream
+    return SdkWatch(RequestReading(known), *classes).undo
