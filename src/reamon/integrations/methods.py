@@ -1,11 +1,13 @@
 """Methods: those of a class, its subclasses to come included, or of one object, are traced by name."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from reamon.errors import ConfigurationError
 from reamon.integrations.patches import Patches, original_of
+from reamon.integrations.services import ModelService
 from reamon.model import SpanKind
 from reamon.tracing.scope import Scope
 
@@ -20,7 +22,8 @@ def instrument_methods(
 
     Args:
         target: A class, for all of its objects and subclasses; or an object.
-        methods: The names of the methods, which become steps; or their kinds by name: `{"search": "tool"}`.
+        methods: The names of the methods, which become steps; or their kinds by name: `{"search": "tool"}`. One that
+            asks a model (`{"generate": "llm"}`) is a logical call: it tells how many requests were made for it.
         **options: What the decorators take: `capture`, `ignore`, `reduce`; for workflows `call_id`, `project`, `tags`.
 
     Returns:
@@ -33,7 +36,12 @@ def instrument_methods(
     kinds = _kinds(methods)
     _refuse_unknown(target, kinds)
 
-    def wrap(name: str, method: Any, patches: Patches) -> Any:
+    services = {name: ModelService() for name, kind in kinds.items() if kind is SpanKind.LLM}
+
+    def wrap(name: str, method: Any, _patches: Patches) -> Any:
+        asks = name in services and (inspect.isfunction(method) or inspect.ismethod(method))
+        if asks and not inspect.isgeneratorfunction(method) and not inspect.isasyncgenfunction(method):
+            method = services[name].observed(method)
         return Scope(kinds[name], None, **options)(method)
 
     return replace_methods(target, tuple(kinds), wrap)

@@ -32,6 +32,10 @@ from reamon.tracing import (
 _CURRENT: Final["ContextVar[ModelCall | None]"] = ContextVar("reamon_model_call", default=None)
 _WHAT: Final = "model call"
 
+_open: Final[dict[int, "ModelCall"]] = {}
+"""The calls that run, by the identity of their spans: where only the span has come along (a queue, a thread), they are
+found by it."""
+
 _ANSWERS_KEPT: Final = 1024
 _answers: Final[dict[tuple[str, str], None]] = {}
 """Trace and id of the last answers whose usage is settled, for those who see the same answer by another way."""
@@ -102,6 +106,7 @@ class ModelCall:
         self._boundary = boundary()  # asked now: a stream may end in another task, or in the garbage collector
         self._failed_with: int | str | None = None
         self._answer: ModelAnswer | None = None
+        _open[id(span)] = self
 
     @classmethod
     @guarded(default=None)
@@ -171,20 +176,27 @@ class ModelCall:
         Args:
             error: What left it, if it failed. A consumer that abandons a stream (`GeneratorExit`) is no failure.
         """
+        self.forget()
         if not self.span.is_recording:
             return
         self._describe()
+        if self._outer is not None and not self._request.is_physical:  # physical ones are counted there one by one
+            self._outer.requests += self.requests
         if self._answer is not None and self._answer.response_id and self._answer.usage:
             _remember(self.span.trace_id, self._answer.response_id)
         if error is not None and not isinstance(error, GeneratorExit):
-            self._note(error)
+            self.note(error)
             fail(self.span, error)
             return
-        self._note(None)
+        self.note(None)
         if error is None:
             self.span.end()
         elif (recorder := active_recorder()) is not None:  # not waiting for the disk: this may be the garbage collector
             finish(self.span, recorder.now())
+
+    def forget(self) -> None:
+        """It is over: what begins from now on is no part of it."""
+        _open.pop(id(self.span), None)
 
     def enclosing(self) -> Iterator["ModelCall"]:
         """The calls around it, the nearest first."""
@@ -205,7 +217,7 @@ class ModelCall:
         """
         self._request, self._answer = request, answer
         self._describe()
-        self._note(error)
+        self.note(error)
 
     @guarded(default=None)
     def _describe(self) -> None:
@@ -231,7 +243,7 @@ class ModelCall:
             outer.is_billed_inside = True
             outer = outer._outer
 
-    def _note(self, error: BaseException | None) -> None:
+    def note(self, error: BaseException | None) -> None:
         """Tell the boundary around the call how it ended."""
         if self._boundary is None or not self._boundary.span.is_recording:
             return
@@ -269,7 +281,13 @@ class ModelCall:
 def current_model_call() -> ModelCall | None:
     """The innermost model call that runs here, or None."""
     call = _CURRENT.get()
-    return call if call is not None and call.span.is_recording else None
+    if call is not None and call.span.is_recording:
+        return call
+    here = current_span()
+    node = here if isinstance(here, ActiveSpan) else None
+    while node is not None and id(node) not in _open:
+        node = node.parent
+    return None if node is None else _open.get(id(node))
 
 
 def enclosing_model_call() -> ModelCall | None:

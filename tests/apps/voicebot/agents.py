@@ -2,7 +2,6 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from apps.voicebot.context import AgentDecision, AgentResponse, AgentType, WorkflowContext
 from apps.voicebot.models import ModelService
@@ -13,12 +12,13 @@ APOLOGY = "I am sorry, could you say that again?"
 class BaseAgent(ABC):
     """What the agents share: a lock in front of a timer."""
 
-    lock: ClassVar[asyncio.Lock | None] = None
-
-    def __init__(self, agent_type: AgentType, models: ModelService, timeout: float = 0.5) -> None:
+    def __init__(
+        self, agent_type: AgentType, models: ModelService, timeout: float, lock: asyncio.Lock | None = None
+    ) -> None:
         self.agent_type = agent_type
         self.models = models
         self.timeout = timeout
+        self.lock = lock
         self.reported_ms: list[float] = []
 
     @abstractmethod

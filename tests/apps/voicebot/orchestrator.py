@@ -18,20 +18,23 @@ from apps.voicebot.agents import (
 from apps.voicebot.context import AgentType, WorkflowContext
 from apps.voicebot.models import ModelService
 
+AGENTS: dict[AgentType, type[BaseAgent]] = {
+    AgentType.CONVERSATION: ConversationAgent,
+    AgentType.QUALIFICATION: QualificationAgent,
+    AgentType.OBJECTION_HANDLER: ObjectionAgent,
+    AgentType.SCHEDULER: SchedulerAgent,
+    AgentType.ANALYTICS: AnalyticsAgent,
+}
 Node = Callable[[WorkflowContext], Awaitable[WorkflowContext]]
 
 
 class AgentOrchestrator:
     """Answers turns of calls."""
 
-    def __init__(self, models: ModelService, *, timeout: float = 0.5) -> None:
+    def __init__(self, models: ModelService, *, timeout: float = 0.5, lock: asyncio.Lock | None = None) -> None:
         self.models = models
         self.agents: dict[AgentType, BaseAgent] = {
-            AgentType.CONVERSATION: ConversationAgent(AgentType.CONVERSATION, models, timeout),
-            AgentType.QUALIFICATION: QualificationAgent(AgentType.QUALIFICATION, models, timeout),
-            AgentType.OBJECTION_HANDLER: ObjectionAgent(AgentType.OBJECTION_HANDLER, models, timeout),
-            AgentType.SCHEDULER: SchedulerAgent(AgentType.SCHEDULER, models, timeout),
-            AgentType.ANALYTICS: AnalyticsAgent(AgentType.ANALYTICS, models, timeout),
+            agent_type: kind(agent_type, models, timeout, lock) for agent_type, kind in AGENTS.items()
         }
         self.calls: dict[str, WorkflowContext] = {}
         self.background: set[asyncio.Task[None]] = set()
