@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class names it
+    def do_GET(self) -> None:
         """Answer."""
         self.rfile.read(int(self.headers.get("content-length", 0)))
         split = urlsplit(self.path)
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(0.5)
             self._answer(200, b"one two")
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - the base class names it
 
     def _answer(self, status: int, body: bytes = b"", **headers: Any) -> None:
         self.send_response(status)
