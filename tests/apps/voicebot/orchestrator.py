@@ -73,7 +73,7 @@ class AgentOrchestrator:
 
     async def process_input(self, call_id: str, user_input: str, lead_data: dict[str, Any] | None = None) -> str:
         """One turn. Whatever goes wrong, the caller hears something."""
-        context = self.calls.get(call_id) or WorkflowContext(call_id=call_id, lead_data=lead_data or {})
+        context = self.calls.get(call_id) or opening(call_id, lead_data)
         context.user_input = user_input
         try:
             result = await self.graph.ainvoke(context, {"configurable": {"thread_id": call_id}})
@@ -88,3 +88,9 @@ class AgentOrchestrator:
 
     async def _analyze(self, context: WorkflowContext) -> None:
         await self.agents[AgentType.ANALYTICS].execute_with_timeout(context, context.user_input)
+
+
+def opening(call_id: str, lead_data: dict[str, Any] | None) -> WorkflowContext:
+    """The state of a call that begins. All fields are set, since langgraph 0.2 passes on no others."""
+    context = WorkflowContext(call_id=call_id, lead_data=lead_data or {})
+    return WorkflowContext(**context.model_dump())
