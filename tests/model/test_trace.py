@@ -66,3 +66,25 @@ def test_every_decided_hand_over_is_a_transition_in_order() -> None:
 
 def test_a_trace_without_decisions_has_no_transitions() -> None:
     assert trace(execution("conversation")).transitions == ()
+
+
+def test_where_a_graph_went_on_is_who_was_handed_over_to() -> None:
+    turn = trace(
+        execution("start", next_agent="left", attributes={"reamon.routed_to": ["left", "right"]}),
+        execution("scheduler", next_agent="analytics", attributes={"reamon.routed_to": []}),
+    )
+    assert [(one.from_agent, one.to_agent) for one in turn.transitions] == [("start", "left"), ("start", "right")]
+
+
+def test_a_hand_over_to_a_node_is_one_to_the_agent_that_runs_there() -> None:
+    turn = trace(
+        execution("conversation", attributes={"reamon.routed_to": ["objection"]}),
+        execution("objection_handler", attributes={"langgraph_node": "objection"}),
+    )
+    assert [one.to_agent for one in turn.transitions] == ["objection_handler"]
+
+
+def test_an_agent_tells_what_it_did_to_its_state() -> None:
+    agent = execution("scorer", state_before={"score": 0, "log": []}, state_after={"score": 0.9, "log": []})
+    assert agent.changes == [("score", "0", "0.9")]
+    assert execution("scorer", state_before={"score": 0}).changes == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from reamon.model.changes import Change, changes
 from reamon.model.cost import CostData
 from reamon.model.usage import Usage
 
@@ -40,6 +41,13 @@ class AgentExecution(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     error_stack: str | None = None
     attributes: dict[str, Any] = {}
+
+    @property
+    def changes(self) -> list[Change]:
+        """What it did to its state, value by value; empty where no state, or only one of the two, was recorded."""
+        if self.state_before is None or self.state_after is None:
+            return []
+        return changes(self.state_before, self.state_after)
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,16 +139,24 @@ class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def transitions(self) -> tuple[AgentTransition, ...]:
-        """Every hand-over that an agent of this trace decided, in order."""
+        """Every hand-over of this trace, in order: to whom a graph went on, or whom the agent named where none says."""
+        types = {agent.attributes.get("langgraph_node"): agent.agent_type for agent in self.agents}
         return tuple(
             AgentTransition(
                 trace_id=self.trace_id,
                 from_agent=agent.agent_type,
-                to_agent=agent.next_agent,
+                to_agent=types.get(target, target),
                 reasoning=(agent.decision or {}).get("reasoning"),
                 confidence=agent.confidence,
                 time=agent.end_time,
             )
             for agent in self.agents
-            if agent.next_agent
+            for target in _successors(agent)
         )
+
+
+def _successors(agent: AgentExecution) -> list[str]:
+    routed_to = agent.attributes.get("reamon.routed_to")
+    if isinstance(routed_to, list):
+        return routed_to
+    return [agent.next_agent] if agent.next_agent else []

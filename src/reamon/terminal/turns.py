@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from reamon.model import AgentExecution, CostBreakdown, Operation, Usage, WorkflowTrace
-from reamon.terminal.changes import Change, changes
+from reamon.model.changes import Change
 from reamon.terminal.document import Align, Block, Column, Document, Facts, Heading, Node, Style, Text, Tree
 from reamon.terminal.figures import count, duration, moment, money, stretch
 from reamon.terminal.listing import error_text, trace_cost
@@ -207,9 +207,7 @@ def _decision(agent: AgentExecution) -> Iterator[Text]:
 
 
 def _state(agent: AgentExecution) -> Iterator[Text]:
-    if agent.state_before is None or agent.state_after is None:
-        return
-    found = changes(agent.state_before, agent.state_after)
+    found = agent.changes
     if not found:
         return
     more = len(found) - _CHANGES_SHOWN
