@@ -1,5 +1,6 @@
 """A server of OpenAI's shape, a client of it, and what is recorded of that client."""
 
+import importlib.util
 from collections.abc import Iterator
 
 import openai
@@ -11,6 +12,9 @@ from support.model_servers import OpenAIServer
 
 collect_ignore = [] if hasattr(openai.OpenAI, "responses") else ["test_responses.py"]
 """Versions before 1.66 have no Responses API."""
+
+if importlib.util.find_spec("langchain_openai") is None:
+    collect_ignore.append("test_langchain.py")
 
 
 @pytest.fixture

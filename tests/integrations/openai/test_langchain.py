@@ -1,13 +1,12 @@
 """LangChain's ChatOpenAI around an instrumented client: one answer is billed once, at the inner call."""
 
+import langchain_openai
 import pytest
 
 from reamon.integrations.model_call import ModelAnswer, ModelCall, ModelRequest
 from reamon.testing import Captured
 from support.model_calls import model_calls, output, tree, usage
 from support.model_servers import OpenAIServer
-
-langchain_openai = pytest.importorskip("langchain_openai")
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

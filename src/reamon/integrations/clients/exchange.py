@@ -15,6 +15,9 @@ from reamon.integrations.clients.bodies import Body
 from reamon.integrations.model_call import ModelCall
 
 _CURRENT: Final["ContextVar[Exchange | None]"] = ContextVar("reamon_exchange", default=None)
+HTTPX: Final = ("httpx", "httpx2")
+"""The HTTP clients that are watched: today's openai and anthropic use httpx2, older ones and ollama httpx."""
+
 _CACHED: Final = ("from_cache", "hishel_from_cache")
 """What caching transports put into a response's extensions."""
 
@@ -74,10 +77,8 @@ class Exchange:
         """The client's method returned. It ends the call, unless the body of the answer is still to be read."""
         if self._body is not None:
             return
-        if not self.call.requests:  # not seen: the client goes another way than HTTP, a test's for example
-            document = _document(result)
-            if document is not None:
-                self.reader.whole(document)
+        if not self.call.requests:
+            self._unseen(result)
         self.end(ServiceError(self.reader.error) if self.reader.error is not None else None)
 
     @guarded(default=None)
@@ -95,11 +96,19 @@ class Exchange:
             self.call.answer(msgspec.structs.replace(answer, is_cached=True) if self._is_cached else answer)
         self.call.end(error)
 
+    def _unseen(self, result: object) -> None:
+        """Take an answer for which no request was seen: out of a cache of the client's, or by another way than HTTP."""
+        self._is_cached = is_watched(self.http_client)
+        document = _document(result)
+        if document is not None:
+            self.reader.whole(document)
+
     # -- the HTTP response -------------------------------------------------------------------------------------------
 
     @guarded(default=None)
     def noted(self, extensions: Mapping[str, Any]) -> None:
-        """What the transport says about the response."""
+        """There is a response, and this is what the transport says about it; only the last one's answer counts."""
+        self.reader = type(self.reader)()
         self._is_cached = any(extensions.get(name) for name in _CACHED)
 
     @guarded(default=None)
@@ -174,6 +183,12 @@ class Exchange:
         if self._broken is None:
             return str(self.reader.error) in str(leaving)
         return self._broken in (leaving, leaving.__cause__, leaving.__context__)
+
+
+def is_watched(http_client: object) -> bool:
+    """Whether every request of an HTTP client is seen: it sends as httpx does, and has no way of its own."""
+    owner = next((kind for kind in type(http_client).__mro__ if "send" in vars(kind)), object)
+    return owner.__module__.partition(".")[0] in HTTPX
 
 
 def current_exchange() -> Exchange | None:

@@ -5,7 +5,6 @@ byte stream tells what goes through it.
 """
 
 import importlib
-import importlib.util
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from types import ModuleType
@@ -13,7 +12,7 @@ from typing import Any
 
 from reamon.guard import guarded
 from reamon.integrations.clients.bodies import Body
-from reamon.integrations.clients.exchange import Exchange
+from reamon.integrations.clients.exchange import HTTPX, Exchange
 from reamon.integrations.clients.proxy import ObjectProxy
 from reamon.integrations.patches import Patches
 from reamon.tracing import enabled
@@ -52,9 +51,16 @@ class Attempt:
 
 
 def httpx_modules() -> list[ModuleType]:
-    """The httpx modules that are installed: today's openai and anthropic use httpx2, older ones and ollama httpx."""
-    names = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name) is not None]
-    return [importlib.import_module(name) for name in names]
+    """The httpx modules that are installed."""
+    return [module for name in HTTPX if (module := imported(name)) is not None]
+
+
+def imported(name: str) -> ModuleType | None:
+    """The module, if it is installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 def watch_httpx(patches: Patches, watcher: Watcher) -> None:

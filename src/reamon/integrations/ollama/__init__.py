@@ -1,11 +1,10 @@
 """Ollama: its client, and its HTTP API where an application calls it by itself, with httpx or aiohttp."""
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 
 from reamon.errors import MissingExtraError
 from reamon.integrations.clients import watch_httpx
+from reamon.integrations.clients.httpx_responses import httpx_modules, imported
 from reamon.integrations.ollama.aiohttp_sessions import watch_aiohttp
 from reamon.integrations.ollama.client import watch_client
 from reamon.integrations.ollama.requests import observed_request
@@ -30,15 +29,13 @@ def instrument_ollama() -> Callable[[], None]:
         >>> undo = instrument_ollama()
         >>> undo()
     """
-    installed = {
-        name for name in ("ollama", "httpx", "httpx2", "aiohttp") if importlib.util.find_spec(name) is not None
-    }
-    if not installed:
+    ollama, aiohttp = imported("ollama"), imported("aiohttp")
+    if ollama is None and aiohttp is None and not httpx_modules():
         raise MissingExtraError('instrument("ollama")', "ollama", "ollama")
     patches = Patches()
-    if "ollama" in installed:
-        watch_client(patches, importlib.import_module("ollama"))
+    if ollama is not None:
+        watch_client(patches, ollama)
     watch_httpx(patches, observed_request)
-    if "aiohttp" in installed:
-        watch_aiohttp(patches, importlib.import_module("aiohttp"))
+    if aiohttp is not None:
+        watch_aiohttp(patches, aiohttp)
     return patches.undo

@@ -85,10 +85,14 @@ class PhysicalAttempt(Attempt):
     Args:
         call: That model call.
         outer: The call around it, if there is one.
+
+    Attributes:
+        around: The exchange of Ollama's client, if it makes the request.
     """
 
     def __init__(self, call: ModelCall, outer: ModelCall | None) -> None:
         super().__init__(Exchange(call, OllamaReader()))
+        self.around: Exchange | None = None
         self._outer = outer
         self._inside: AbstractContextManager[None] | None = None
 
@@ -101,7 +105,7 @@ class PhysicalAttempt(Attempt):
             return None
         attempt = cls(call, outer)
         if around is not None and around.call is outer and around.owner is OllamaReader:
-            around.reader = attempt.exchange.reader  # the client's call is answered what this request is answered
+            attempt.around = around
         return attempt
 
     def __enter__(self) -> None:
@@ -120,6 +124,8 @@ class PhysicalAttempt(Attempt):
             self.refused(response.status_code, response.content if response.is_closed else b"")
             return
         attach(self.exchange, response)
+        if self.around is not None:
+            self.around.reader = self.exchange.reader  # the client's call is answered what this request is answered
         self.exchange.returned(None)
 
     @guarded(default=None)
