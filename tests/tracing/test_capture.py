@@ -28,7 +28,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reamon.tracing import snapshot
+from reamon.tracing import forget_capture, register_capture, snapshot
 from reamon.tracing.capture import DEFAULT_LIMIT
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -619,3 +619,35 @@ def test_a_value_that_another_thread_changes_meanwhile_is_captured_somehow() -> 
     finally:
         stop.set()
         thread.join()
+
+
+class Talk(pydantic.BaseModel):
+    """A model with much inside that is plain."""
+
+    name: str
+    history: list[dict[str, Any]]
+
+
+def test_what_is_plain_inside_of_a_model_is_taken_as_it_is_and_no_reference_is_kept() -> None:
+    lead = Talk(name="Ada", history=[{"role": "user", "colour": Colour.RED}])
+    for _ in range(2):  # the second time, the enum is known
+        raw = snapshot(lead)
+        assert msgspec.json.decode(raw) == {"name": "Ada", "history": [{"role": "user", "colour": "red"}]}
+    lead.history[0]["role"] = "assistant"
+    assert b'"user"' in raw
+
+
+def test_a_registered_enum_is_captured_as_registered_even_after_it_was_met() -> None:
+    snapshot([object(), Colour.RED])
+    register_capture(Colour, lambda colour: colour.name)
+    try:
+        assert msgspec.json.decode(snapshot({"colour": Colour.RED})) == {"colour": "RED"}
+    finally:
+        forget_capture(Colour)
+    assert msgspec.json.decode(snapshot({"colour": Colour.RED})) == {"colour": "red"}
+
+
+def test_half_of_a_surrogate_pair_deep_inside_of_a_model_costs_nothing_else() -> None:
+    decoded = msgspec.json.decode(snapshot(Talk(name="Ada", history=[{"said": chr(0xD800)}])))
+    assert decoded["name"] == "Ada"
+    assert decoded["history"][0]["said"].endswith("ud800")

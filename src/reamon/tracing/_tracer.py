@@ -12,10 +12,11 @@ import msgspec
 from reamon.guard import guard
 from reamon.model import SpanKind
 from reamon.tracing._binding import Binding
+from reamon.tracing._plain import ITEM_SIZE, room_left
 from reamon.tracing._state import Spec
 from reamon.tracing._switch import switch
 from reamon.tracing.active import ActiveSpan
-from reamon.tracing.capture import ITEM_SIZE, encode, room_left, snapshot
+from reamon.tracing.capture import encode, snapshot
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import SUPPRESSED, NoopSpan
 from reamon.tracing.recorder import Pending, Recorder

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from reamon.guard import guard, guarded
@@ -124,10 +125,14 @@ def _start(
     if recorder is None or here is SUPPRESSED or parent is SUPPRESSED:
         return NOOP
     enclosing = here if parent is None else parent
-    known = _kind(kind)
-    spec = Spec(kind=known, name=str(name), agent_type=(agent_type or str(name)) if known is SpanKind.AGENT else None)
+    spec = _spec(kind if type(kind) is SpanKind else _kind(kind), str(name), agent_type)
     offset = enclosing.trace.offset if isinstance(enclosing, ActiveSpan) else recorder.clock.offset
     return begin(recorder, spec, enclosing, None, call_id, None if start_ns is None else start_ns - offset)
+
+
+@lru_cache(1024)
+def _spec(kind: SpanKind, name: str, agent_type: str | None) -> Spec:
+    return Spec(kind=kind, name=name, agent_type=(agent_type or name) if kind is SpanKind.AGENT else None)
 
 
 def _kind(kind: SpanKind | str) -> SpanKind:
