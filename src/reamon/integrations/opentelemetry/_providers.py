@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from reamon.guard import guard, log
-from reamon.integrations.opentelemetry._activation import listen
+from reamon.integrations.opentelemetry._activation import Activation
 from reamon.integrations.opentelemetry._choice import Choice
 from reamon.integrations.opentelemetry._links import active_trace
 from reamon.integrations.opentelemetry._taking import Taking
@@ -65,12 +65,13 @@ class Installation:
 
     def __init__(self, choice: Choice) -> None:
         self._taking = Taking(choice)
+        self._activation = Activation()
         self._patches = Patches()
         self._tapped: list[Tap] = []
 
     def begin(self, provider: Any) -> None:
         """Take spans of `provider`; None: of the global one, which may be set later."""
-        listen(self._patches)
+        self._activation.begin()
         root_links.append(active_trace)
         if provider is not None:
             self.tap(provider)
@@ -82,6 +83,7 @@ class Installation:
     def end(self) -> None:
         """Take no more."""
         self._patches.undo()
+        self._activation.end()
         if active_trace in root_links:
             root_links.remove(active_trace)
         for tap in self._tapped:
