@@ -12,7 +12,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from reamon.guard import guarded
 from reamon.integrations.langgraph.chains import Chains, enclosing_span, end_with, moment, taken
-from reamon.integrations.langgraph.isolation import take_graph
+from reamon.integrations.langgraph.isolation import note_begun, take_graph
 from reamon.integrations.langgraph.messages import answer_of, has_content, request_of
 from reamon.integrations.langgraph.nodes import AgentRule
 from reamon.integrations.langgraph.runs import Run, Runs
@@ -182,6 +182,15 @@ class Handler(BaseCallbackHandler):
         """A retriever has raised."""
         self.on_tool_error(error, run_id=run_id)
 
+    @contained
+    def left(self, run_id: UUID, error: BaseException) -> None:
+        """An exception has left the method in which a run began; one that is cancelled ends without a report."""
+        run = self._runs.pop(run_id)
+        if run is not None and run.call is not None:
+            run.call.end(error)
+        elif run is not None:
+            end_with(run, error)
+
     # -- what is said in between --------------------------------------------------------------------------------------
 
     @contained
@@ -228,6 +237,7 @@ class Handler(BaseCallbackHandler):
         if call is not None:
             swap_model_call(call)
             enter(call.span)
+            note_begun(run_id)
             self._add(run_id, Run(request.name or operation, call.span, parent, call=call))
 
     def _begin_operation(self, kind: SpanKind, name: str, given: Any, run_id: UUID, parent_run_id: UUID | None) -> None:
@@ -238,6 +248,7 @@ class Handler(BaseCallbackHandler):
         if isinstance(span, ActiveSpan):
             span.set_input(given)
             enter(span)
+            note_begun(run_id)
             self._add(run_id, Run(name, span, parent))
 
 

@@ -60,10 +60,10 @@ def _hook(rule: AgentRule, call_id: str) -> Callable[[], None]:
     handler = Handler(rule, call_id)
     patches = Patches()
     isolate_graph(patches, Pregel)
-    isolate(patches, BaseTool, methods=("run", "arun"))
-    isolate(patches, BaseRetriever, methods=("invoke", "ainvoke"))
+    isolate(patches, BaseTool, handler.left, methods=("run", "arun"))
+    isolate(patches, BaseRetriever, handler.left, methods=("invoke", "ainvoke"))
     for model in (BaseChatModel, BaseLLM):
-        isolate(patches, model, methods=("generate", "agenerate"), streams=("stream", "astream"))
+        isolate(patches, model, handler.left, methods=("generate", "agenerate"), streams=("stream", "astream"))
     register_capture(BaseMessage, compact)
     register_capture(Send, lambda packet: {"node": packet.node, "arg": packet.arg})
     # A context variable with a default is set in every context, so that no run is without the handler.

@@ -6,31 +6,39 @@ public methods that callbacks belong to are wrapped, and give back what was curr
 stream keep two sides apart at every item: theirs and their consumer's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
+from uuid import UUID
 
 from reamon.integrations.model_call import ModelCall, swap_model_call
-from reamon.integrations.patches import Patches
+from reamon.integrations.patches import Patches, Wrapper
 from reamon.tracing import ActiveSpan, NoopSpan, drive, drive_async, enabled, enter
 from reamon.tracing.recorder import Pending
 
 Current = tuple[ActiveSpan | NoopSpan | None, ModelCall | None]
+Left = Callable[[UUID, BaseException], None]
+_begun: Final["ContextVar[list[UUID] | None]"] = ContextVar("reamon_langchain_begun", default=None)
 _graph: Final[ContextVar[Any]] = ContextVar("reamon_graph_about_to_run", default=None)
 
 
-def isolate(patches: Patches, owner: type, *, methods: tuple[str, ...] = (), streams: tuple[str, ...] = ()) -> None:
+def isolate(
+    patches: Patches, owner: type, left: Left, *, methods: tuple[str, ...] = (), streams: tuple[str, ...] = ()
+) -> None:
     """Wrap methods of `owner`, those that it has.
 
     Args:
         patches: Undoes it.
         owner: The class.
+        left: Called with each run that began in a method which an exception has left. Most have ended by then; but
+            langchain-core does not report the end of models and tools that are cancelled.
         methods: Functions and coroutine functions.
         streams: Generator functions and async generator functions.
     """
     for name in methods:
         if hasattr(owner, name):
-            patches.wrap(owner, name, _kept_async if _is_async(owner, name) else _kept)
+            patches.wrap(owner, name, _keeping_async(left) if _is_async(owner, name) else _keeping(left))
     for name in streams:
         if hasattr(owner, name):
             patches.wrap(owner, name, _streamed)
@@ -40,6 +48,13 @@ def isolate_graph(patches: Patches, owner: type) -> None:
     """Wrap the methods that run a graph, and let the handler know which graph it is."""
     for name in ("stream", "astream"):
         patches.wrap(owner, name, _graph_streamed)
+
+
+def note_begun(run_id: UUID) -> None:
+    """A run has begun, in the method that is called here."""
+    begun = _begun.get()
+    if begun is not None:
+        begun.append(run_id)
 
 
 def take_graph() -> Any:
@@ -90,25 +105,39 @@ def _swap(new: Current | None) -> Current:
     return enter(new[0]), swap_model_call(new[1])
 
 
-def _kept(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if not enabled():
-        return wrapped(*args, **kwargs)
-    before = _swap(None)
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        _swap(before)
+def _keeping(left: Left) -> Wrapper:
+    def kept(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not enabled():
+            return wrapped(*args, **kwargs)
+        with _kept(left):
+            return wrapped(*args, **kwargs)
+
+    return kept
 
 
-async def _kept_async(
-    wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    if not enabled():
-        return await wrapped(*args, **kwargs)
-    before = _swap(None)
+def _keeping_async(left: Left) -> Wrapper:
+    async def kept(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not enabled():
+            return await wrapped(*args, **kwargs)
+        with _kept(left):
+            return await wrapped(*args, **kwargs)
+
+    return kept
+
+
+@contextmanager
+def _kept(left: Left) -> Iterator[None]:
+    """Keep what is current as it is, and end what has begun and is left open."""
+    before, outer, begun = _swap(None), _begun.get(), list[UUID]()
+    _begun.set(begun)
     try:
-        return await wrapped(*args, **kwargs)
+        yield
+    except BaseException as error:
+        for run_id in reversed(begun):
+            left(run_id, error)
+        raise
     finally:
+        _begun.set(outer)
         _swap(before)
 
 

@@ -1,0 +1,259 @@
+"""Chat models, completion models, tools and retrievers that run on langchain-core."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.documents import Document
+from langchain_core.language_models import FakeListLLM, GenericFakeChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
+
+import reamon
+from reamon.collectors import CostCollector
+from reamon.model import Span
+from reamon.testing import Captured, capture_spans
+from support.trees import tree
+
+USAGE = {
+    "input_tokens": 20,
+    "output_tokens": 7,
+    "total_tokens": 27,
+    "input_token_details": {"cache_read": 4},
+    "output_token_details": {"reasoning": 3},
+}
+
+
+class Model(GenericFakeChatModel):
+    """A chat model that says what it is told to say, in pieces where it is streamed."""
+
+    model: str = "parrot-1"
+
+    def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> Any:
+        return {"ls_provider": "aviary", "ls_model_name": self.model, "ls_temperature": 0.2}
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        reamon.current_span().set_attribute("seen_inside", True)
+        return super()._generate(*args, **kwargs)
+
+
+class Streaming(Model):
+    """One whose first token is empty, and whose last one carries the usage."""
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield from (ChatGenerationChunk(message=AIMessageChunk(text)) for text in ("", "Good", " morning"))
+        yield ChatGenerationChunk(message=AIMessageChunk("", usage_metadata=USAGE))
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        for chunk in self._stream():
+            yield chunk
+
+
+def says(*messages: AIMessage, **fields: Any) -> Model:
+    """A model that answers these."""
+    return Model(messages=iter(messages), **fields)
+
+
+def answered(text: str = "hello", **fields: Any) -> AIMessage:
+    """An answer with its usage."""
+    said = {"model_name": "parrot-1-2026", "finish_reason": "stop"}
+    return AIMessage(text, usage_metadata=USAGE, response_metadata=said, **fields)  # type: ignore[arg-type]
+
+
+def the_call(captured: Captured) -> Span:
+    """The one model call."""
+    (call,) = [span for span in captured.spans if span.kind == "llm"]
+    return call
+
+
+async def test_a_model_call_is_told_with_its_model_its_messages_and_its_usage(captured: Captured) -> None:
+    await says(answered()).ainvoke([HumanMessage("good morning")])
+    call = the_call(captured)
+    assert call.input is not None
+    assert call.output is not None
+    assert call.input.value == {"messages": [{"role": "human", "content": "good morning"}]}
+    assert call.output.value == {"role": "ai", "content": "hello"}
+    expected = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "aviary",
+        "gen_ai.request.model": "parrot-1",
+        "gen_ai.response.model": "parrot-1-2026",
+        "gen_ai.request.temperature": 0.2,
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.usage.input_tokens": 20,
+        "gen_ai.usage.cache_read.input_tokens": 4,
+    }
+    assert (
+        expected.items() <= call.attributes.items() or {key: call.attributes.get(key) for key in expected} == expected
+    )
+    (usage,) = call.usage
+    assert (usage.provider, usage.model, usage.input_tokens, usage.output_tokens) == ("aviary", "parrot-1-2026", 20, 7)
+    assert (usage.cached_input_tokens, usage.reasoning_tokens) == (4, 3)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_the_call_is_current_inside_of_the_model_and_no_longer_afterwards(captured: Captured, way: str) -> None:
+    with reamon.trace_step("outside") as outside:
+        if way == "invoke":
+            says(answered()).invoke("hello")
+        else:
+            await says(answered()).ainvoke("hello")
+        assert reamon.current_span() is outside
+    assert the_call(captured).attributes["seen_inside"] is True
+
+
+async def test_absent_usage_is_unknown_and_not_zero(captured: Captured) -> None:
+    await says(AIMessage("hello")).ainvoke("hello")
+    assert the_call(captured).usage == ()
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+async def test_a_stream_is_one_call_with_its_first_token_and_its_usage_once(captured: Captured, way: str) -> None:
+    model = Streaming(messages=iter(()))
+    with reamon.trace_step("consumer") as consumer:
+        if way == "stream":
+            for _ in model.stream("hello"):
+                assert reamon.current_span() is consumer
+        else:
+            async for _ in model.astream("hello"):
+                assert reamon.current_span() is consumer
+    call = the_call(captured)
+    assert call.first_token_ns is not None
+    assert [usage.input_tokens for usage in call.usage] == [20]
+    assert call.output is not None
+    assert call.output.value["content"] == "Good morning"
+
+
+async def test_a_stream_that_is_abandoned_is_no_failure(captured: Captured) -> None:
+    stream = Streaming(messages=iter(())).astream("hello")
+    await anext(stream)
+    await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert the_call(captured).status == "ok"
+
+
+async def test_a_call_that_fails_or_is_cancelled_says_so(captured: Captured) -> None:
+    class Broken(Model):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+            await asyncio.sleep(60 if self.model == "slow" else 0)
+            raise ConnectionError("no route")
+
+    with pytest.raises(ConnectionError):
+        await Broken(messages=iter(())).ainvoke("hello")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Broken(messages=iter(()), model="slow").ainvoke("hello"), 0.02)
+    assert sorted(span.status for span in captured.spans) == ["cancelled", "error"]
+
+
+async def test_what_the_cache_gives_is_marked_and_not_billed(captured: Captured) -> None:
+    model = says(answered(), answered(), cache=InMemoryCache())
+    for _ in range(2):
+        await model.ainvoke("hello")
+    first, second = sorted(captured.spans, key=lambda span: span.start_ns)
+    assert (len(first.usage), first.attributes.get("reamon.cache_hit")) == (1, None)
+    assert (second.usage, second.attributes["reamon.cache_hit"]) == ((), True)
+
+
+async def test_costs_follow_the_usage() -> None:
+    rates = {"aviary": {"input_tokens": "0.001", "output_tokens": "0.01"}}
+    with reamon.instrument("langgraph"), capture_spans(collectors=[CostCollector(rates)]) as captured:
+        await says(answered()).ainvoke("hello")
+    assert [cost.amount for cost in the_call(captured).costs] == [Decimal("0.09")]
+
+
+def test_a_completion_model_is_a_model_call_too(captured: Captured) -> None:
+    FakeListLLM(responses=["hello"]).invoke("good morning")
+    call = the_call(captured)
+    assert (call.attributes["gen_ai.operation.name"], call.output and call.output.value) == (
+        "text_completion",
+        "hello",
+    )
+
+
+async def test_many_models_at_once_keep_apart(captured: Captured) -> None:
+    async def one(number: int) -> None:
+        with reamon.trace_step(f"step {number}"):
+            await says(answered()).ainvoke("hello")
+
+    await asyncio.gather(*(one(number) for number in range(20)))
+    assert tree(captured.spans).count("\n  llm Model") == 20
+
+
+async def test_a_chain_is_told_with_all_of_its_parts(captured: Captured) -> None:
+    chain = RunnableLambda(lambda text: f"say {text}").with_config(run_name="prompt") | says(answered())
+    await chain.ainvoke("hello", {"run_name": "greet", "tags": ["blue"], "metadata": {"tenant": "acme"}})
+    assert tree(captured.spans) == "workflow greet\n  step prompt\n  llm Model"
+    root = next(span for span in captured.spans if span.is_root)
+    assert (root.tags, root.attributes["tenant"]) == (("blue",), "acme")
+
+
+@tool
+def look_up(name: str) -> str:
+    """Look up a lead."""
+    if name == "nobody":
+        raise LookupError("no such lead")
+    if name == "interesting":
+        dispatch_custom_event("found", {"name": name})
+    with reamon.trace_step("inside"):
+        return f"{name}: 3 rooms"
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_tool_is_current_while_it_runs(captured: Captured, way: str) -> None:
+    with reamon.trace_step("outside") as outside:
+        if way == "invoke":
+            look_up.invoke({"name": "Ada"})
+        else:
+            await look_up.ainvoke({"name": "Ada"})
+        assert reamon.current_span() is outside
+    assert tree(captured.spans) == "step outside\n  tool look_up\n    step inside"
+    call = next(span for span in captured.spans if span.kind == "tool")
+    assert (call.input and call.input.value, call.output and call.output.value) == ({"name": "Ada"}, "Ada: 3 rooms")
+
+
+def test_a_tool_that_fails_says_so(captured: Captured) -> None:
+    with pytest.raises(LookupError):
+        look_up.invoke({"name": "nobody"})
+    (span,) = captured.spans
+    assert (span.status, span.error and span.error.message) == ("error", "no such lead")
+
+
+def test_what_the_application_says_in_between_is_an_event(captured: Captured) -> None:
+    look_up.invoke({"name": "interesting"})
+    span = next(span for span in captured.spans if span.kind == "tool")
+    assert [(event.name, event.attributes) for event in span.events] == [("found", {"data": {"name": "interesting"}})]
+
+
+def test_a_retriever_is_a_retrieval_with_what_it_found(captured: Captured) -> None:
+    class Houses(BaseRetriever):
+        """Finds a house."""
+
+        def _get_relevant_documents(self, query: str, **kwargs: Any) -> list[Document]:
+            return [Document(f"a house for {query}")]
+
+    Houses().invoke("Ada")
+    (span,) = captured.spans
+    assert (span.kind, span.name, span.input and span.input.value) == ("retrieval", "Houses", {"query": "Ada"})
+    assert span.output is not None
+    assert span.output.value[0]["page_content"] == "a house for Ada"
+
+
+def test_a_run_that_is_tried_again_says_so(captured: Captured) -> None:
+    attempts = []
+
+    def flaky(value: str) -> str:
+        attempts.append(value)
+        if len(attempts) == 1:
+            raise ConnectionError("once")
+        return value
+
+    chain = RunnableLambda(flaky).with_retry(wait_exponential_jitter=False)
+    assert chain.invoke("x") == "x"
+    assert [span.status for span in captured.spans].count("error") == 1
