@@ -29,10 +29,11 @@ class ModelServer:
         self.cut_after: int | None = None
         self.hold_after: int | None = None
         self.encoding: str | None = None
-        self.closed_by_client = threading.Event()
+        self.asked = threading.Event()
         self._failures: list[int | None] = []
         self._gate = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._is_slow = False
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
@@ -51,6 +52,10 @@ class ModelServer:
     def fail(self, times: int, status: int | None = 500) -> None:
         """Refuse so many requests with `status`; None closes the connection without an answer."""
         self._failures += [status] * times
+
+    def slow_down(self) -> None:
+        """Answer nothing before `go_on`."""
+        self._is_slow = True
 
     def go_on(self) -> None:
         """Let the streams that wait go on."""
@@ -88,6 +93,11 @@ class ModelServer:
         """How soon to come again: at once, for the sake of the tests."""
         return {"retry-after-ms": "1"}
 
+    def wait_if_slow(self) -> None:
+        """Wait for `go_on`, where that is asked for."""
+        if self._is_slow:
+            self._gate.wait(WAIT)
+
     def take_failure(self) -> tuple[bool, int | None]:
         """Whether the next request fails, and how."""
         return (True, self._failures.pop(0)) if self._failures else (False, None)
@@ -120,6 +130,11 @@ def require_fields(body: dict[str, Any], allowed: Iterable[str], required: Itera
     require(not missing, f"missing fields: {missing}")
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is nothing to talk about."""
+
+
 def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -136,6 +151,8 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
                 body = json.loads(raw)
                 server.requests.append(body)
                 server.headers.append(headers)
+                server.asked.set()
+                server.wait_if_slow()
                 answer = server.answer(self.path.partition("?")[0], body, headers)
             except MalformedError as refusal:
                 server.violations.append(str(refusal))
@@ -179,10 +196,7 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
                 if zipped is not None:
                     self._chunk(zipped.flush())
                 self.wfile.write(b"0\r\n\r\n")
-            except ConnectionAbortedError:
-                self.close_connection = True
-            except OSError:  # the client has had enough
-                server.closed_by_client.set()
+            except OSError:  # it is to be cut here, or the client has had enough
                 self.close_connection = True
 
         def _chunk(self, data: bytes) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from reamon.integrations.model_call import ModelAnswer
 
+_NOTHING: Final[Mapping[str, Any]] = {}
 _ROOM: Final = 1_000_000
 """Characters of one answer that are kept: far more than a span holds, and far less than a stream may bring."""
 
@@ -62,13 +63,13 @@ class AnswerReader:
 def section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The object called `name` in a document, empty where there is none."""
     value = document.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else _NOTHING
 
 
 def sections(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The objects in the list called `name`, none where there is no such list."""
     value = document.get(name)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def count(document: Mapping[str, Any], name: str) -> int | None:
@@ -91,7 +92,9 @@ def said(document: Mapping[str, Any]) -> dict[str, Any]:
 def error_of(document: Mapping[str, Any]) -> str | None:
     """What a document says went wrong: `{"error": "..."}` or `{"error": {"message": "..."}}`."""
     error = document.get("error")
-    if isinstance(error, Mapping):
+    if error is None:
+        return None
+    if isinstance(error, dict):
         return str(error.get("message") or error.get("type") or "an error without a message")
     return str(error) if error else None
 

@@ -91,11 +91,16 @@ class Exchange:
     def end(self, error: BaseException | None = None) -> None:
         """End the call with what has come so far."""
         self._body = None
+        self._tell_answer()
+        self.call.end(error)
+
+    @guarded(default=None)
+    def _tell_answer(self) -> None:
         answer = self.reader.answer()
         if answer is not None:
             self.call.answer(msgspec.structs.replace(answer, is_cached=True) if self._is_cached else answer)
-        self.call.end(error)
 
+    @guarded(default=None)
     def _unseen(self, result: object) -> None:
         """Take an answer for which no request was seen: out of a cache of the client's, or by another way than HTTP."""
         self._is_cached = is_watched(self.http_client)

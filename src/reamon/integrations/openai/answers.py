@@ -1,7 +1,7 @@
 """Answers of OpenAI's API: chat completions, legacy completions and embeddings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from reamon.integrations.clients.answers import (
     AnswerReader,
@@ -36,6 +36,10 @@ def _either(first: int | None, second: int | None) -> int | None:
     return second if first is None else first
 
 
+_HEAD: Final = ("id", "model", "service_tier", "system_fingerprint")
+_TEXTS: Final = ("content", "refusal", "reasoning_content", "reasoning")
+
+
 class _Reader(AnswerReader):
     """What all these answers have in common."""
 
@@ -45,10 +49,8 @@ class _Reader(AnswerReader):
         self._usage: Mapping[str, Any] = {}
 
     def _common(self, document: Mapping[str, Any]) -> None:
-        for name in ("id", "model", "service_tier", "system_fingerprint"):
-            value = text(document, name)
-            if value:
-                self._head[name] = value
+        if text(document, "id") != self._head.get("id") or not self._head:  # each chunk says the same
+            self._head |= {name: value for name in _HEAD if (value := text(document, name))}
         self._usage = section(document, "usage") or self._usage
         self.error = error_of(document) or self.error
 
@@ -81,12 +83,12 @@ class _Choice:
         """Take in a delta; whether it holds a token."""
         self._role = text(delta, "role") or self._role
         holds_token = False
-        for name in ("content", "refusal", "reasoning_content", "reasoning"):
+        for name in _TEXTS:
             if delta.get(name):
-                holds_token |= self._texts.setdefault(name, TextPieces()).add(delta[name])
+                holds_token |= self._text(name).add(delta[name])
         audio = text(section(delta, "audio"), "transcript")
         if audio:
-            holds_token |= self._texts.setdefault("transcript", TextPieces()).add(audio)
+            holds_token |= self._text("transcript").add(audio)
         calls = sections(delta, "tool_calls")
         if section(delta, "function_call"):
             calls = [{"index": 0, "function": delta["function_call"]}]
@@ -101,6 +103,12 @@ class _Choice:
         if self._calls:
             message["tool_calls"] = [_call(call) for _, call in sorted(self._calls.items())]
         return message
+
+    def _text(self, name: str) -> TextPieces:
+        pieces = self._texts.get(name)
+        if pieces is None:
+            pieces = self._texts[name] = TextPieces()
+        return pieces
 
     def _add_call(self, delta: Mapping[str, Any]) -> None:
         call = self._calls.setdefault(
@@ -139,7 +147,10 @@ class ChatReader(_Reader):
         self._common(document)
         holds_token = False
         for choice in sections(document, "choices"):
-            told = self._choices.setdefault(count(choice, "index") or 0, _Choice())
+            index = count(choice, "index") or 0
+            told = self._choices.get(index)
+            if told is None:
+                told = self._choices[index] = _Choice()
             told.finish_reason = text(choice, "finish_reason") or told.finish_reason
             holds_token |= told.add(section(choice, "delta"))
         return holds_token
