@@ -52,7 +52,7 @@ from reamon.tracing import (
 )
 
 if TYPE_CHECKING:
-    from reamon.integrations import Instrumentation, instrument, uninstrument
+    from reamon.integrations import Instrumentation, instrument, trace_agent_execution, uninstrument
     from reamon.runtime import Runtime, aflush, ashutdown, configure, flush, shutdown, stats
     from reamon.settings import MonitoringSettings
 
@@ -67,6 +67,7 @@ _LATER = {
     "instrument": "reamon.integrations",
     "shutdown": "reamon.runtime",
     "stats": "reamon.runtime",
+    "trace_agent_execution": "reamon.integrations",
     "uninstrument": "reamon.integrations",
 }
 
@@ -105,6 +106,7 @@ __all__ = [
     "stats",
     "suppress",
     "trace_agent",
+    "trace_agent_execution",
     "trace_llm",
     "trace_retrieval",
     "trace_step",

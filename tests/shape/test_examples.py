@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+SCRIPTS = sorted([*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*/monitor.py")])
 
 
 @pytest.mark.usefixtures("langsmith")
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(EXAMPLES)))
 def test_the_example_runs_and_prints_what_its_docstring_shows(script: Path, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

@@ -12,7 +12,7 @@ FACADE = {
     # the library's life
     "Runtime", "aflush", "ashutdown", "configure", "enabled", "flush", "shutdown", "stats", "suppress",
     # instrumentation
-    "Instrumentation", "instrument", "uninstrument",
+    "Instrumentation", "instrument", "trace_agent_execution", "uninstrument",
     # spans
     "current_span", "current_trace_id", "extract", "handover", "inject", "propagate", "record_span", "start_span",
     "wrap_executor",

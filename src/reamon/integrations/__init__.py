@@ -7,6 +7,7 @@ from reamon.integrations.registry import Instrumentation, instrument, uninstrume
 
 if TYPE_CHECKING:
     from reamon.integrations.logs import TraceIdFilter, add_trace_ids
+    from reamon.integrations.orchestrator import trace_agent_execution
     from reamon.integrations.voice import (
         Breakdown,
         VoiceTurn,
@@ -27,6 +28,7 @@ _LATER = {
     "record_tts": "reamon.integrations.voice",
     "record_twilio_call": "reamon.integrations.voice",
     "record_twilio_message": "reamon.integrations.voice",
+    "trace_agent_execution": "reamon.integrations.orchestrator",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "record_tts",
     "record_twilio_call",
     "record_twilio_message",
+    "trace_agent_execution",
     "uninstrument",
 ]
 

@@ -115,7 +115,7 @@ def instrument(target: Any, **options: Any) -> Instrumentation:
               `methods=("search", "book")` or `methods={"search": "tool", "think": "agent"}`.
             - A queue (`asyncio.Queue`, `queue.Queue`, or their classes): who takes an item out of it goes on below the
               span of whoever put it in.
-        **options: What the instrumentor takes; [the page on instrumentation] lists them.
+        **options: What the instrumentor takes; docs/instrumentation.md lists it.
 
     Returns:
         A handle, whose `uninstrument()` undoes it.

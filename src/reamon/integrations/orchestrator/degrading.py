@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reamon.guard import guarded
+from reamon.guard import describe, guarded
 from reamon.tracing import ActiveSpan, is_cancellation
 
 
@@ -21,5 +21,5 @@ def degrade(span: ActiveSpan, error: BaseException, who: str) -> None:
     told: Any = error
     if is_cancellation(error):
         told = TimeoutError(f"{who} was cancelled before it answered; something else was answered in its place")
-    span.set_status("degraded", f"{who}: {type(told).__name__}: {told}")
+    span.set_status("degraded", f"{who}: {describe(told)}".rstrip(": "))
     span.record_error(told)
