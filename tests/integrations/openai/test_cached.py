@@ -9,7 +9,7 @@ import pytest
 
 import reamon
 from reamon.testing import Captured
-from support.model_calls import MESSAGES, output, the_call
+from support.model_calls import MESSAGES, output, the_call, usage
 from support.model_servers import OpenAIServer
 
 HTTP: Any = importlib.import_module(openai.DefaultHttpxClient.__mro__[-3].__module__.partition(".")[0])
@@ -49,3 +49,18 @@ def test_an_answer_out_of_a_cache_is_marked_and_not_billed(
     assert output(call) == {"role": "assistant", "content": "Hello from the model"}
     assert (call.attributes["reamon.cache_hit"], call.usage) == (True, ())
     assert call.attributes["gen_ai.usage.input_tokens"] == 20
+
+
+class OwnWay(HTTP.Client):  # type: ignore[misc]
+    """An HTTP client that does not send as httpx does."""
+
+    def send(self, request: Any, **_: Any) -> Any:
+        content = b'{"id": "1", "model": "m", "choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 1}}'
+        return HTTP.Response(200, headers={"content-type": "application/json"}, content=content, request=request)
+
+
+def test_an_answer_whose_request_was_not_seen_is_billed_all_the_same(captured: Captured) -> None:
+    with openai.OpenAI(base_url="http://own.example", api_key="test", http_client=OwnWay(verify=False)) as client:
+        client.chat.completions.create(model="gpt-x", messages=MESSAGES)
+    assert usage(the_call(captured)) == {"provider": "own.example", "model": "m", "input_tokens": 5, "output_tokens": 1}
+    assert "reamon.cache_hit" not in the_call(captured).attributes
