@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reamon.integrations.boundary import note_failure, note_success
+from reamon.integrations.langgraph.graph_call import GraphCall
 from reamon.integrations.langgraph.nodes import AgentRule, GraphRun, NodeRun, Task
-from reamon.integrations.langgraph.routing import Routing, entry_targets
+from reamon.integrations.langgraph.routing import START, Routing
 from reamon.integrations.langgraph.runs import Run
 from reamon.integrations.langgraph.states import update_of
 from reamon.model import Payload, SpanKind
 from reamon.tracing import ActiveSpan, active_recorder, current_span, enter, fail, finish, leave, snapshot, start_span
+from reamon.tracing.recorder import Pending
 
 _HIDDEN: Final = "langsmith:hidden"
 _GRAPH: Final = "graph run"
@@ -29,17 +31,30 @@ class Chains:
         self._call_id_key = call_id_key
 
     def begin(
-        self, name: str, inputs: Any, tags: Sequence[str], metadata: Mapping[str, Any], parent: Run | None, graph: Any
+        self,
+        name: str | None,
+        inputs: Any,
+        tags: Sequence[str],
+        metadata: Mapping[str, Any],
+        parent: Run | None,
+        call: GraphCall | None,
     ) -> Run:
-        """A chain begins: the run of `graph`, where that is given; a node; or anything else."""
+        """A chain begins: the run of a graph, where its `call` is given; a node; or anything else."""
         task = Task.of(metadata)
         if _HIDDEN in tags:
-            return Run(name, parent.span if parent else None, parent, namespace=_namespace(task), is_shown=False)
+            entry = _entry_routing(name, task, parent)
+            if entry is None:
+                return Run(str(name), parent.span if parent else None, parent, namespace=_space(task), is_shown=False)
+            return self._begin_chain(name, inputs, metadata, parent, task, entry)
         if task is not None and name == task.node and task.namespace != (parent.namespace if parent else None):
             return self._begin_node(task, inputs, metadata, parent)
-        run = self._begin_chain(name, inputs, tags, metadata, parent, task)
-        if graph is not None and run.span is not None:
-            run.graph = GraphRun(graph, _finish_node)
+        run = self._begin_chain(name, inputs, metadata, parent, task, _node_routing(name, tags, parent))
+        if run.span is None:
+            return run
+        if parent is None:
+            _describe_root(run.span, tags, metadata)
+        if call is not None:
+            run.graph = GraphRun(call, _finish_node)
         return run
 
     def end(self, run: Run, outputs: Any) -> None:
@@ -51,13 +66,17 @@ class Chains:
             _end_node(run, run.node, outputs, now)
             return
         raw = taken(outputs)
-        _note_routing(run, outputs)
-        if run.graph is not None:
-            run.graph.ended(raw)
-            note_success(_GRAPH)
-            if run.graph.is_interrupted:
-                span.set_attribute("reamon.interrupted", True)
-        finish(span, now, raw)
+        if run.routing is not None:
+            _note_routing(span, run.name, run.routing, outputs)
+        graph = run.graph
+        if graph is None:
+            finish(span, now, raw)
+            return
+        graph.ended(raw)
+        note_success(_GRAPH)
+        if graph.is_interrupted:
+            span.set_attribute("reamon.interrupted", True)
+        graph.call.pending = finish(span, now, raw)
 
     def fail(self, run: Run, error: BaseException) -> None:
         """A chain has raised."""
@@ -69,35 +88,40 @@ class Chains:
                 note_failure(_GRAPH, error)
         if run.node is not None:
             run.node.failed()
-        end_with(run, error)
+        pending = end_with(run, error)
+        if run.graph is not None:
+            run.graph.call.pending = pending
         if run.node is not None:
             _leave(run)
 
     def _begin_chain(
         self,
-        name: str,
+        name: str | None,
         inputs: Any,
-        tags: Sequence[str],
         metadata: Mapping[str, Any],
         parent: Run | None,
         task: Task | None,
+        routing: Routing | None,
     ) -> Run:
         call_id = metadata.get(self._call_id_key)
         enclosing = enclosing_span(parent)
         kind = SpanKind.STEP if isinstance(enclosing, ActiveSpan) else SpanKind.WORKFLOW
-        span = start_span(kind, name, parent=enclosing, call_id=call_id)
+        shown = (None if routing is None else routing.function(name)) or name or "chain"
+        span = start_span(kind, shown, parent=enclosing, call_id=call_id)
         if not isinstance(span, ActiveSpan):
-            return Run(name, None, parent)
+            return Run(shown, None, parent)
         if call_id is not None and span.trace.call_id is None:
             span.set_call_id(call_id)
-        node = parent.enclosing_node if parent is not None else None
+        run = Run(shown, span, parent, namespace=_space(task))
+        run.routing = routing
         span.set_input(inputs)
-        if node is not None and parent is not None and parent.node is node and node.routing.is_function(name):
-            node.state_after = span.raw_input  # a routing function is given the state as the node left it
-        return Run(name, span, parent, namespace=_namespace(task))
+        if parent is not None and parent.node is not None and routing is not None:
+            parent.node.state_after = span.raw_input  # a routing function is given the state as the node left it
+        return run
 
     def _begin_node(self, task: Task, inputs: Any, metadata: Mapping[str, Any], parent: Run | None) -> Run:
-        is_agent = not task.is_call and self._is_agent(task.node, metadata)
+        is_task = task.is_sent and parent is not None and parent.is_in_node  # of the functional API, and no node
+        is_agent = not is_task and self._is_agent(task.node, metadata)
         enclosing = parent.span if parent is not None else None
         call_id = metadata.get(self._call_id_key)
         span = start_span(SpanKind.AGENT if is_agent else SpanKind.STEP, task.node, parent=enclosing, call_id=call_id)
@@ -118,19 +142,22 @@ class Chains:
         return Run(task.node, span, parent, namespace=task.namespace, node=node)
 
 
-def end_with(run: Run, error: BaseException) -> None:
-    """End a run that an exception leaves: one that failed, or one whose exception is no failure."""
+def end_with(run: Run, error: BaseException) -> Pending | None:
+    """End a run that an exception leaves: one that failed, or one whose exception is no failure.
+
+    Returns:
+        What has to be waited for until its record is on disk, if anything.
+    """
     span, now = run.span, moment()
     if span is None:
-        return
+        return None
     if is_control_flow(error):
         _interrupted(run, span, error)
-        finish(span, now)
-    elif isinstance(error, GeneratorExit):  # the consumer of a stream had enough of it
+        return finish(span, now)
+    if isinstance(error, GeneratorExit):  # the consumer of a stream had enough of it
         span.set_attribute("reamon.abandoned", True)
-        finish(span, now)
-    else:
-        fail(span, error)
+        return finish(span, now)
+    return fail(span, error)
 
 
 def _end_node(run: Run, node: NodeRun, outputs: Any, now: int) -> None:
@@ -141,29 +168,36 @@ def _end_node(run: Run, node: NodeRun, outputs: Any, now: int) -> None:
     update = update_of(outputs)
     if update is not outputs:
         node.update = taken(update)
-    if node.state_after is None and type(outputs) is type(node.given) and not isinstance(outputs, dict | list):
-        node.state_after = raw  # the node returned the whole state
-    _leave(run)
     graph_run = run.parent.graph if run.parent is not None else None
+    if node.state_after is None and graph_run is not None and graph_run.returns_state(node, outputs):
+        node.state_after = raw
+    _leave(run)
     if graph_run is None or graph_run.node_ended(node):
         _finish_node(node)
     node.given = None
 
 
-def _note_routing(run: Run, answer: Any) -> None:
-    """What a routing function answered, where `run` is one."""
-    parent = run.parent
-    if parent is None or run.span is None:
-        return
-    if parent.node is not None:
-        if parent.node.routing.is_function(run.name):
-            targets: tuple[str, ...] | None = parent.node.routing.answered(run.name, answer)
-            run.span.set_attributes({"reamon.routed_from": parent.node.name, "reamon.routed_to": list(targets or ())})
-        return
-    graph_run = next((above.graph for above in (parent, parent.parent) if above and above.graph), None)
-    targets = None if graph_run is None else entry_targets(graph_run.graph, run.name, answer)
-    if targets is not None:
-        run.span.set_attribute("reamon.routed_to", list(targets))
+def _note_routing(span: ActiveSpan, function: str, routing: Routing, answer: Any) -> None:
+    """What a routing function answered."""
+    targets = list(routing.answered(function, answer))
+    span.set_attributes({"reamon.routed_from": routing.node, "reamon.routed_to": targets})
+
+
+def _node_routing(name: str | None, tags: Sequence[str], parent: Run | None) -> Routing | None:
+    """What a run says the way of, if it is a routing function of the node around it: these come after its body."""
+    if parent is None or parent.node is None or parent.node.routing.function(name) is None:
+        return None
+    is_body = any(tag == "seq:step:1" for tag in tags)
+    return None if is_body else parent.node.routing
+
+
+def _entry_routing(name: str | None, task: Task | None, parent: Run | None) -> Routing | None:
+    """What a hidden run says the way of, if it is a routing function that says where the graph begins."""
+    graph_run = parent.parent.graph if parent is not None and parent.parent is not None else None
+    if task is None or task.node != START or graph_run is None:
+        return None
+    routing = Routing(graph_run.graph)
+    return None if routing.function(name) is None else routing
 
 
 def _interrupted(run: Run, span: ActiveSpan, error: BaseException) -> None:
@@ -182,9 +216,9 @@ def _interrupted(run: Run, span: ActiveSpan, error: BaseException) -> None:
         run.node.describe()
 
 
-def _describe_root(span: ActiveSpan, tags: Sequence[str], metadata: Mapping[str, Any], *, opens: bool) -> None:
+def _describe_root(span: ActiveSpan, tags: Sequence[str], metadata: Mapping[str, Any]) -> None:
     """What the application's `config` says about a run that it starts."""
-    if opens and tags:
+    if span.parent is None and tags:
         span.trace.tags = tuple(map(str, tags))
     span.set_attributes({key: value for key, value in metadata.items() if not key.startswith(_INTERNAL)})
 
@@ -215,7 +249,7 @@ def enclosing_span(parent: Run | None) -> ActiveSpan | None:
     return above if node is None or not isinstance(here, ActiveSpan) else here
 
 
-def _namespace(task: Task | None) -> str | None:
+def _space(task: Task | None) -> str | None:
     return None if task is None else task.namespace
 
 

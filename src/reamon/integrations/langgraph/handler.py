@@ -54,10 +54,12 @@ class Handler(BaseCallbackHandler):
         **more: Any,
     ) -> None:
         """A chain begins."""
-        graph = take_graph()
+        call = take_graph()
         if self._is_on():
-            name, parent = str(more.get("name") or "chain"), self._runs.get(parent_run_id)
-            self._add(run_id, self._chains.begin(name, inputs, tags or (), metadata or {}, parent, graph))
+            run = self._chains.begin(
+                more.get("name"), inputs, tags or (), metadata or {}, self._runs.get(parent_run_id), call
+            )
+            self._add(run_id, run)
 
     @contained
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:

@@ -12,15 +12,16 @@ from contextvars import ContextVar
 from typing import Any, Final
 from uuid import UUID
 
+from reamon.integrations.langgraph.graph_call import GraphCall
 from reamon.integrations.model_call import ModelCall, swap_model_call
 from reamon.integrations.patches import Patches, Wrapper
-from reamon.tracing import ActiveSpan, NoopSpan, drive, drive_async, enabled, enter
+from reamon.tracing import ActiveSpan, NoopSpan, drive, drive_async, enabled, enter, innermost
 from reamon.tracing.recorder import Pending
 
 Current = tuple[ActiveSpan | NoopSpan | None, ModelCall | None]
 Left = Callable[[UUID, BaseException], None]
 _begun: Final["ContextVar[list[UUID] | None]"] = ContextVar("reamon_langchain_begun", default=None)
-_graph: Final[ContextVar[Any]] = ContextVar("reamon_graph_about_to_run", default=None)
+_graph: Final["ContextVar[GraphCall | None]"] = ContextVar("reamon_graph_about_to_run", default=None)
 
 
 def isolate(
@@ -57,48 +58,47 @@ def note_begun(run_id: UUID) -> None:
         begun.append(run_id)
 
 
-def take_graph() -> Any:
-    """The graph whose run begins here, for the first that asks; None for all others."""
-    graph = _graph.get()
-    if graph is not None:
+def take_graph() -> GraphCall | None:
+    """The call of a graph whose run begins here, for the first that asks; None for all others."""
+    call = _graph.get()
+    if call is not None:
         _graph.set(None)
-    return graph
+    return call
 
 
 class _TwoSides:
     """What is current in a generator, and what is in its consumer."""
 
-    def __init__(self, graph: Any = None) -> None:
-        self._graph = graph
+    def __init__(self, call: GraphCall | None = None) -> None:
+        self._call = call
         self._inside: Current | None = None
 
     def resume(self) -> Current:
         if self._inside is None:
-            if self._graph is not None:
-                _graph.set(self._graph)
+            if self._call is not None:
+                _graph.set(self._call)
             return _swap(None)
         return _swap(self._inside)
 
     def pause(self, consumer: Current) -> None:
         self._inside = _swap(consumer)
-        if self._graph is not None:
+        if self._call is not None:
             _graph.set(None)
 
     def add(self, item: Any) -> None:
         """Items are the consumer's business."""
 
     def ended(self) -> Pending | None:
-        return None
+        return None if self._call is None else self._call.pending
 
     def failed(self, error: BaseException) -> Pending | None:
-        return None
+        return None if self._call is None or isinstance(error, GeneratorExit) else self._call.pending
 
 
 def _swap(new: Current | None) -> Current:
     """Make `new` current, or leave what is, and return what was."""
     if new is None:
-        span = enter(None)
-        enter(span)
+        span = innermost()
         call = swap_model_call(None)
         swap_model_call(call)
         return span, call
@@ -146,7 +146,7 @@ def _streamed(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...]
 
 
 def _graph_streamed(wrapped: Callable[..., Any], graph: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return _two_sided(wrapped(*args, **kwargs), lambda: _TwoSides(graph))
+    return _two_sided(wrapped(*args, **kwargs), lambda: _TwoSides(GraphCall(graph, kwargs)))
 
 
 def _two_sided(generator: Any, begin: Callable[[], _TwoSides]) -> Any:

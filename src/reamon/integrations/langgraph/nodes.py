@@ -1,11 +1,13 @@
 """Nodes: what a graph's node becomes, where it handed over to, and the state that it left."""
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reamon.errors import ConfigurationError
+from reamon.integrations.langgraph.graph_call import GraphCall
 from reamon.integrations.langgraph.routing import Routing
-from reamon.integrations.langgraph.states import appending_keys, updated
+from reamon.integrations.langgraph.states import appending_keys, has_reducers, updated
 from reamon.model import Payload, SpanKind
 from reamon.tracing import ActiveSpan, snapshot
 
@@ -42,7 +44,6 @@ class Task(NamedTuple):
     step: int
     namespace: str
     is_sent: bool
-    is_call: bool
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> "Task | None":
@@ -53,8 +54,7 @@ class Task(NamedTuple):
         namespace = metadata.get("langgraph_checkpoint_ns") or metadata.get("checkpoint_ns") or ""
         path: Sequence[Any] = metadata.get("langgraph_path") or ()
         is_sent = bool(path) and path[0] == "__pregel_push"  # by a `Send`: what it is given is not the graph's state
-        is_call = is_sent and path[-1] is True  # a @task of the functional API, and no node
-        return cls(str(node), int(metadata.get("langgraph_step") or 0), str(namespace), is_sent, is_call)
+        return cls(str(node), int(metadata.get("langgraph_step") or 0), str(namespace), is_sent)
 
 
 class NodeRun:
@@ -104,6 +104,7 @@ class NodeRun:
         """Put on the span what is known in the end."""
         if self.is_agent and self.state_after is not None:
             self.span.set_state(after=Payload(self.state_after))
+        self.routing.conclude()
         targets = self.routing.targets
         if targets is None:
             return
@@ -130,32 +131,37 @@ class GraphRun:
     handed over to, where neither edges nor callbacks say so.
 
     Args:
-        graph: The graph, if it is known.
+        call: The call of the graph.
         finish: Called with a node whose record is complete.
     """
 
-    def __init__(self, graph: Any, finish: Callable[[NodeRun], None]) -> None:
-        self.graph = graph
+    def __init__(self, call: GraphCall, finish: Callable[[NodeRun], None]) -> None:
+        self.call = call
+        self.graph = call.graph
         self.is_interrupted = False
         self._finish = finish
+        self._lock = threading.RLock()  # nodes of one step may run in threads
         self._step = -1
         self._nodes_in_step = 0
+        self._ended_in_step: list[NodeRun] = []
         self._attempts: dict[str, int] = {}
         self._waiting: NodeRun | None = None
 
     def node_started(self, task: Task, state: bytes) -> int:
         """A node begins. Returns which attempt at its task this is, counted from 1."""
-        waiting = self._waiting
-        if waiting is not None and waiting.step == task.step:
-            self._settle(None, None, is_known=False)
-        elif waiting is not None:
-            self._settle(None if task.is_sent else state, task.node)
-        if task.step != self._step:
-            self._step, self._nodes_in_step = task.step, 0
-            self._attempts.clear()
-        self._nodes_in_step += 1
-        attempt = self._attempts[task.namespace] = self._attempts.get(task.namespace, 0) + 1
-        return attempt
+        with self._lock:
+            waiting = self._waiting
+            if waiting is not None and waiting.step == task.step:
+                self._settle(None, None, is_known=False)
+            elif waiting is not None:
+                self._settle(None if task.is_sent else state, task.node)
+            if task.step != self._step:
+                self._step, self._nodes_in_step = task.step, 0
+                self._attempts.clear()
+                self._ended_in_step.clear()
+            self._nodes_in_step += 1
+            attempt = self._attempts[task.namespace] = self._attempts.get(task.namespace, 0) + 1
+            return attempt
 
     def node_ended(self, node: NodeRun) -> bool:
         """A node has ended, and what it returned is known.
@@ -163,27 +169,39 @@ class GraphRun:
         Returns:
             Whether its record is complete; else `finish` is called with it later.
         """
-        if node.state_after is not None and node.routing.targets is not None:
-            return True
-        if self._nodes_in_step == 1:
-            self._waiting = node
-            return False
+        with self._lock:
+            self._ended_in_step.append(node)
+            if node.state_after is not None and node.routing.targets is not None:
+                return True
+            if self._nodes_in_step == 1:
+                self._waiting = node
+                return False
         node.state_after = node.state_after or updated(snapshot(node.given), node.update, appending_keys(self.graph))
         return True
 
     def ended(self, state: bytes | None) -> None:
         """The run has ended with this state, if it said so."""
-        self._settle(state, None)
+        with self._lock:
+            self._settle(state, None)
+            if state is not None and any(self._stops_after(node) for node in self._ended_in_step):
+                self.is_interrupted = True
+
+    def returns_state(self, node: NodeRun, returned: Any) -> bool:
+        """Whether what a node returned is the whole state that it leaves, and not what it changes of it."""
+        is_object = not isinstance(returned, dict | list | str | int | float | tuple)
+        return is_object and type(returned) is type(node.given) and not has_reducers(self.graph)
+
+    def _stops_after(self, node: NodeRun) -> bool:
+        targets = node.routing.targets
+        return targets is not None and targets != () and self.call.stops(node.name, targets)
 
     def _settle(self, state: bytes | None, successor: str | None, *, is_known: bool = True) -> None:
         node, self._waiting = self._waiting, None
         if node is None:
             return
         if node.state_after is None:
-            if state is None or node.is_sent:
-                node.state_after = updated(node.state_before, node.update, appending_keys(self.graph))
-            else:
-                node.state_after = updated(node.state_before, state)
+            after = updated(node.state_before, node.update, appending_keys(self.graph))
+            node.state_after = after if state is None or node.is_sent else updated(after, state)
         if is_known:
             node.routing.follow(successor)
         self._finish(node)

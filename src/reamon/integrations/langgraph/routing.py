@@ -1,25 +1,34 @@
 """Routing: to which nodes a node hands over, by its edges, its routing functions, its `Command`, or what comes next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-_START: Final = "__start__"
+START: Final = "__start__"
+"""The node that LangGraph puts before all others."""
+
 _END: Final = "__end__"
+_UNNAMED: Final = "condition"  # what LangGraph calls a lambda, or any other callable without a name
 
 
 class Routing:
     """Where one execution of a node leads.
 
+    Args:
+        graph: The graph, if it is known.
+        node: The node; by default the start, whose routing functions say where the graph begins.
+
     Attributes:
-        targets: The nodes that go on, in order; empty where the graph ends; None while it is not known.
+        node: The node.
     """
 
-    __slots__ = ("_expected", "_graph", "_node", "_targets")
+    __slots__ = ("_branches", "_expected", "_graph", "_targets", "node")
 
-    def __init__(self, graph: Any, node: str) -> None:
+    def __init__(self, graph: Any, node: str = START) -> None:
+        self.node = node
         self._graph = graph
-        self._node = node
-        self._expected = set(_branches(graph, node))
+        branches = getattr(getattr(graph, "builder", None), "branches", None)
+        self._branches: Mapping[str, Any] = (branches.get(node) if branches is not None else None) or {}
+        self._expected = set(self._branches)
         self._targets: list[str] | None = None
         static = _static_targets(graph, node)
         if static:
@@ -27,19 +36,20 @@ class Routing:
 
     @property
     def targets(self) -> tuple[str, ...] | None:
-        """The nodes that go on."""
+        """The nodes that go on, in order; empty where the graph ends; None while it is not known."""
         if self._targets is None or self._expected:  # a routing function has not answered yet
             return None
         return tuple(self._targets)
 
-    def is_function(self, name: str) -> bool:
-        """Whether `name` is a routing function of this node."""
-        return name in _branches(self._graph, self._node)
+    def function(self, name: str | None) -> str | None:
+        """The routing function of that name, as the graph calls it: one without a name is its "condition"."""
+        if name is None:
+            name = _UNNAMED
+        return name if name in self._branches else None
 
     def answered(self, function: str, answer: Any) -> tuple[str, ...]:
         """A routing function returned its raw answer: a key, a node, a `Send`, or several. Returns the nodes."""
-        branch = _branches(self._graph, self._node).get(function)
-        targets = targets_of(answer, getattr(branch, "ends", None))
+        targets = targets_of(answer, getattr(self._branches.get(function), "ends", None))
         self._expected.discard(function)
         self._lead_to(targets)
         return targets
@@ -57,6 +67,11 @@ class Routing:
             self._expected.clear()
             self._lead_to(() if successor is None else (successor,))
 
+    def conclude(self) -> None:
+        """Nothing more will be known: a node that nothing leads away from is where the graph ends."""
+        if self._targets is None and not self._branches and _knows_all_ways(self._graph):
+            self._targets = []
+
     def _lead_to(self, targets: Iterable[str]) -> None:
         known = self._targets = [] if self._targets is None else self._targets
         known.extend(target for target in targets if target != _END and target not in known)
@@ -68,15 +83,13 @@ def targets_of(answer: Any, ends: Any) -> tuple[str, ...]:
     Args:
         answer: A key, a node's name, a `Send`, or a list of these.
         ends: The nodes by key, if there is such a mapping.
+
+    Example:
+        >>> targets_of(["good", "bad"], {"good": "book", "bad": "__end__"})
+        ('book', '__end__')
     """
     answers = answer if isinstance(answer, list | tuple) else (answer,)
     return tuple(str(_mapped(one, ends)) for one in answers)
-
-
-def entry_targets(graph: Any, function: str, answer: Any) -> tuple[str, ...] | None:
-    """Where a graph begins, if `function` is one that says so; None if it is another."""
-    branch = _branches(graph, _START).get(function)
-    return None if branch is None else targets_of(answer, getattr(branch, "ends", None))
 
 
 def _mapped(answer: Any, ends: Any) -> Any:
@@ -89,13 +102,16 @@ def _mapped(answer: Any, ends: Any) -> Any:
         return answer
 
 
-def _branches(graph: Any, node: str) -> dict[str, Any]:
-    branches = getattr(getattr(graph, "builder", None), "branches", None)
-    return {} if branches is None else branches.get(node) or {}
-
-
 def _static_targets(graph: Any, node: str) -> list[str]:
     builder = getattr(graph, "builder", None)
     direct = [end for start, end in getattr(builder, "edges", ()) if start == node]
     joined = [end for starts, end in getattr(builder, "waiting_edges", ()) if node in starts]
     return sorted(direct) + sorted(joined)
+
+
+def _knows_all_ways(graph: Any) -> bool:
+    """Whether edges and routing functions are all there is: langgraph 0.2 knows nodes that follow (`then=`) others."""
+    branches = getattr(getattr(graph, "builder", None), "branches", None)
+    return branches is not None and not any(
+        getattr(branch, "then", None) for functions in branches.values() for branch in functions.values()
+    )

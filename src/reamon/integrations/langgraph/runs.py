@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from reamon.integrations.langgraph.nodes import GraphRun, NodeRun
+from reamon.integrations.langgraph.routing import Routing
 from reamon.integrations.model_call import ModelCall
 from reamon.tracing import ActiveSpan
 
@@ -16,12 +17,13 @@ class Run:
         graph: The steps of the graph, where this is a graph's run.
         node: What a node of a graph does, where this is one.
         call: The model call, where this is one.
+        routing: What it says the way of, where this is a routing function.
         namespace: Of the task of a graph in which it runs.
         is_shown: Whether the span is its own.
         name: What it is called.
     """
 
-    __slots__ = ("call", "graph", "is_shown", "name", "namespace", "node", "parent", "span")
+    __slots__ = ("call", "graph", "is_shown", "name", "namespace", "node", "parent", "routing", "span")
 
     def __init__(
         self,
@@ -43,14 +45,15 @@ class Run:
         self.graph = graph
         self.node = node
         self.call = call
+        self.routing: Routing | None = None
 
     @property
-    def enclosing_node(self) -> NodeRun | None:
-        """The node in which it runs."""
+    def is_in_node(self) -> bool:
+        """Whether it is a node, or runs in one without a graph in between."""
         run: Run | None = self
-        while run is not None and run.node is None:
+        while run is not None and run.node is None and run.graph is None:
             run = run.parent
-        return None if run is None else run.node
+        return run is not None and run.node is not None
 
 
 class Runs:

@@ -10,6 +10,7 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.decode
 _encode: Final = msgspec.json.Encoder().encode
 _APPENDING: Final = frozenset({"add_messages", "_add_messages"})
+_ROOT: Final = "__root__"  # LangGraph's key of a state that is no object
 _UNREADABLE: Final = (msgspec.DecodeError, msgspec.ValidationError)
 
 
@@ -18,15 +19,22 @@ def updated(state: bytes, update: bytes | None, appended: frozenset[str] = froze
 
     Args:
         state: The state before.
-        update: What a node returned, or the state after it; one that is no object changes nothing.
+        update: What a node returned, or the state after it. None, and what is no object where the state is one, changes
+            nothing; a state that is no object is replaced.
         appended: The keys to which what a node returns is added, and does not replace them.
 
     Example:
         >>> updated(b'{"log":[1],"score":0}', b'{"log":[2],"score":1}', frozenset({"log"}))
         b'{"log":[1,2],"score":1}'
     """
+    if update is None or update == b"null":
+        return state
     try:
-        before, after = _fields(state), _fields(update or b"{}")
+        before = _fields(state)
+    except _UNREADABLE:
+        return _encode(_joined(msgspec.Raw(state), msgspec.Raw(update))) if _ROOT in appended else update
+    try:
+        after = _fields(update)
     except _UNREADABLE:
         return state
     grown = {key: _joined(before[key], after[key]) for key in appended & before.keys() & after.keys()}
@@ -55,6 +63,12 @@ def appending_keys(graph: Any) -> frozenset[str]:
     """
     channels = getattr(graph, "channels", None) or {}
     return frozenset(key for key, channel in channels.items() if _appends(getattr(channel, "operator", None)))
+
+
+def has_reducers(graph: Any) -> bool:
+    """Whether what nodes return is put together with what was there, and does not replace it everywhere."""
+    channels = getattr(graph, "channels", None) or {}
+    return any(hasattr(channel, "operator") for channel in channels.values())
 
 
 def _appends(reducer: Any) -> bool:
