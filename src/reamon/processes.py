@@ -11,7 +11,7 @@ import fcntl
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,20 @@ def renew() -> str:
     global _current  # noqa: PLW0603 - one process, one id
     _current = str(uuid.uuid4())
     return _current
+
+
+_finishers: dict[str, Callable[[], object]] = {}
+
+
+def on_finish(name: str, finisher: Callable[[], object]) -> None:
+    """Call `finisher` when somebody says that this process is about to end; one of each name."""
+    _finishers[name] = finisher
+
+
+def finish() -> None:
+    """This process is about to end in a way that runs no exit handlers, as children of worker pools do."""
+    for finisher in _finishers.values():
+        finisher()
 
 
 def abandon(inherited: object) -> None:

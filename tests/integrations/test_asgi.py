@@ -124,7 +124,7 @@ async def serving(app: Any) -> AsyncIterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on"))
     task = asyncio.create_task(server.serve([listening]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - it offers nothing else
         await asyncio.sleep(0.001)
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -14,6 +14,7 @@ import pytest
 import reamon
 from reamon.testing import Captured
 from reamon.tracing import ActiveSpan, SpanContext
+from support.nested import nested
 
 
 class RefusedError(Exception):
@@ -217,6 +218,85 @@ async def test_a_task_that_outlives_its_workflow_stays_its_child(captured: Captu
     assert span.attributes == {"reamon.late": True}
 
 
+async def test_what_a_late_task_does_is_kept_whole_and_only_what_began_late_is_marked(captured: Captured) -> None:
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def analytics() -> None:
+        with reamon.trace_agent("in time"):
+            began.set()
+            await go.wait()
+            with reamon.trace_llm("below one that is not over"):
+                pass
+        with reamon.trace_agent("late") as late:
+            with reamon.trace_llm("below a late one"):
+                await asyncio.sleep(0)
+            await asyncio.create_task(async_work())
+        assert late.trace_id
+
+    with reamon.trace_workflow("turn", call_id="c-1"), reamon.trace_agent("answer"):
+        task = asyncio.create_task(analytics())
+        await began.wait()
+    go.set()
+    await task
+    late = {"reamon.late": True}
+    assert nested(captured) == [
+        (
+            "turn",
+            [
+                (
+                    "answer",
+                    [
+                        ("in time", [("below one that is not over", [])]),
+                        ("late", late, [("below a late one", []), ("async_work", [])]),
+                    ],
+                )
+            ],
+        )
+    ]
+    assert {span.call_id for span in captured.spans} == {"c-1"}
+
+
+async def test_a_workflow_that_a_late_task_opens_is_linked_to_where_it_came_from(captured: Captured) -> None:
+    with reamon.trace_workflow("turn") as turn:
+        task = asyncio.create_task(late_workflow())
+    await task
+    late = captured.one("late_workflow")
+    assert (late.is_root, [link.span_id for link in late.links]) == (True, [turn.span_id])
+    assert late.attributes == {}
+
+
+@reamon.trace_workflow
+async def late_workflow() -> None:
+    """A workflow of its own."""
+    await asyncio.sleep(0)
+
+
+async def test_a_late_task_that_is_cancelled_is_recorded_so(captured: Captured) -> None:
+    with reamon.trace_workflow("turn"):
+        task = asyncio.create_task(async_work())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [span.name for span in captured.spans] == ["turn"]  # it had not begun
+
+    with reamon.trace_workflow("other"):
+        task = asyncio.create_task(wait_for_ever())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (captured.one("wait_for_ever").status, captured.one("wait_for_ever").attributes) == (
+        "cancelled",
+        {"reamon.late": True},
+    )
+
+
+@reamon.trace_agent
+async def wait_for_ever() -> None:
+    """An agent that never answers."""
+    await asyncio.Event().wait()
+
+
 async def test_a_coroutine_that_is_closed_before_its_end_is_cancelled(captured: Captured) -> None:
     pending: Any = async_work()
     pending.send(None)
@@ -297,6 +377,16 @@ def test_a_propagated_function_survives_being_pickled(captured: Captured) -> Non
     trace_id, parent_id, ancestors, call_id, _ = pickle.loads(pickled)()
     assert (trace_id, parent_id, ancestors, call_id) == (turn.trace_id, turn.span_id, (turn.span_id,), "c-1")
     assert pickle.loads(pickle.dumps(reamon.propagate(whereabouts)))()[1] is None
+
+
+def test_what_is_suppressed_or_another_systems_stays_so_when_pickled(captured: Captured) -> None:
+    with reamon.suppress():
+        private = pickle.dumps(reamon.propagate(reamon.enabled))
+    assert pickle.loads(private)() is False
+    with reamon.extract({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}):
+        foreign = pickle.dumps(reamon.propagate(work))
+    pickle.loads(foreign)()
+    assert [link.relation for link in captured.one("work").links] == ["remote_parent"]
 
 
 def test_tasks_of_a_process_pool_run_below_their_submitter(captured: Captured) -> None:

@@ -162,6 +162,6 @@ def _matched(routes: Iterable[Any], scope: dict[str, Any]) -> tuple[str | None, 
         inner = getattr(route, "routes", None)
         if inner:
             further, found = _matched(inner, {**scope, **below})
-            return path + (further or ""), {**parameters, **found}
+            return f"{path}{further or ''}", {**parameters, **found}
         return path, parameters
     return None, {}

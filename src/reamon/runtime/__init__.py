@@ -186,6 +186,7 @@ def _hook_into_process(settings: "MonitoringSettings") -> None:
     if not _hooked:
         _hooked = True
         atexit.register(_at_exit)
+        processes.on_finish("runtime", _at_exit)
         os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
     _finish_with_multiprocessing()
     is_main = threading.current_thread() is threading.main_thread()
