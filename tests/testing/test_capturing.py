@@ -1,6 +1,8 @@
 """capture_spans: what a block records, and only that."""
 
+import os
 import threading
+import time
 
 import pytest
 
@@ -168,3 +170,13 @@ def test_an_exporter_that_does_not_catch_up_is_an_error(monkeypatch: pytest.Monk
             _ = captured.spans
         with pytest.raises(TimeoutError, match="had not arrived"):
             _ = captured.started_spans
+
+
+def test_a_forked_child_does_not_wait_for_spans_of_its_parent() -> None:
+    with capture_spans() as captured, reamon.trace_workflow("turn"):
+        child = os.fork()
+        if child == 0:
+            os._exit(len(captured._spans))
+        started = time.monotonic()
+        assert os.waitpid(child, 0)[1] == 0
+        assert time.monotonic() - started < 5

@@ -47,7 +47,8 @@ class MemoryExporter:
     def after_fork(self) -> None:
         """Forget the parent's spans, which the parent has."""
         self._lock = Lock()
-        self.clear()
+        self._spans.clear()
+        self._started.clear()
 
     @property
     def spans(self) -> list[Span]:
