@@ -189,10 +189,10 @@ class ModelCall:
             fail(self.span, error)
             return
         self.note(None)
-        if error is None:
-            self.span.end()
-        elif (recorder := active_recorder()) is not None:  # not waiting for the disk: this may be the garbage collector
-            finish(self.span, recorder.now())
+        recorder = active_recorder()
+        pending = None if recorder is None else finish(self.span, recorder.now())
+        if pending is not None and error is None and not _is_in_loop():  # else: it may be the garbage collector
+            pending.wait()
 
     def forget(self) -> None:
         """It is over: what begins from now on is no part of it."""
@@ -276,6 +276,17 @@ class ModelCall:
         while node is not None and node is not here:
             node = node.parent
         return node is not None or not isinstance(here, ActiveSpan)
+
+
+def _is_in_loop() -> bool:
+    """Whether an event loop runs here, which must not be held up; a span around the call waits for both."""
+    import asyncio  # noqa: PLC0415 - few wait for the disk
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def current_model_call() -> ModelCall | None:
