@@ -172,8 +172,10 @@ def _end_node(run: Run, node: NodeRun, outputs: Any, now: int) -> None:
     if node.state_after is None and graph_run is not None and graph_run.returns_state(node, outputs):
         node.state_after = raw
     _leave(run)
-    if graph_run is None or graph_run.node_ended(node):
+    if graph_run is None:
         _finish_node(node)
+    else:
+        graph_run.node_ended(node)
     node.given = None
 
 
@@ -212,7 +214,7 @@ def _interrupted(run: Run, span: ActiveSpan, error: BaseException) -> None:
             graph_run.is_interrupted = True
     elif run.node is not None:
         run.node.routing.commanded(command)
-        run.node.routing.follow(None)
+        run.node.routing.follow(())
         run.node.describe()
 
 

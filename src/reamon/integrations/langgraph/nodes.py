@@ -25,7 +25,7 @@ def agent_rule(agents: object) -> AgentRule:
         ConfigurationError: It is none of these.
     """
     if agents is None:
-        return lambda name, metadata: True
+        return lambda name, metadata: not name.startswith("__")  # LangGraph's own, as `__error_handler__`
     if callable(agents):
         return agents
     if isinstance(agents, str) or not isinstance(agents, Iterable):
@@ -104,7 +104,6 @@ class NodeRun:
         """Put on the span what is known in the end."""
         if self.is_agent and self.state_after is not None:
             self.span.set_state(after=Payload(self.state_after))
-        self.routing.conclude()
         targets = self.routing.targets
         if targets is None:
             return
@@ -126,9 +125,9 @@ class NodeRun:
 class GraphRun:
     """One run of a graph, step by step.
 
-    The record of a node that was alone in its step waits until the next step begins, some moments later: what the next
-    node is given is the state that this one left, with the graph's own reducers applied, and who comes next is whom it
-    handed over to, where neither edges nor callbacks say so.
+    Some records wait, for some moments, until the next step tells what is missing. What the next node is given is the
+    state that a node left which was alone in its step, with the graph's own reducers applied. Who comes next is whom a
+    node handed over to, where neither edges nor callbacks say so.
 
     Args:
         call: The call of the graph.
@@ -142,48 +141,49 @@ class GraphRun:
         self._finish = finish
         self._lock = threading.RLock()  # nodes of one step may run in threads
         self._step = -1
-        self._nodes_in_step = 0
-        self._ended_in_step: list[NodeRun] = []
+        self._started: list[str] = []
+        self._ended: list[NodeRun] = []
         self._attempts: dict[str, int] = {}
-        self._waiting: NodeRun | None = None
+        self._stateless: NodeRun | None = None
+        self._undecided: list[NodeRun] = []
+        self._undecided_before: list[NodeRun] = []
 
     def node_started(self, task: Task, state: bytes) -> int:
         """A node begins. Returns which attempt at its task this is, counted from 1."""
         with self._lock:
-            waiting = self._waiting
-            if waiting is not None and waiting.step == task.step:
-                self._settle(None, None, is_known=False)
-            elif waiting is not None:
-                self._settle(None if task.is_sent else state, task.node)
             if task.step != self._step:
-                self._step, self._nodes_in_step = task.step, 0
+                self._decide_before()
+                self._complete_state(None if task.is_sent else state)
+                self._undecided_before, self._undecided = self._undecided, []
+                self._step, self._started = task.step, []
+                self._ended.clear()
                 self._attempts.clear()
-                self._ended_in_step.clear()
-            self._nodes_in_step += 1
+            else:
+                self._complete_state(None)
+            self._started.append(task.node)
             attempt = self._attempts[task.namespace] = self._attempts.get(task.namespace, 0) + 1
             return attempt
 
-    def node_ended(self, node: NodeRun) -> bool:
-        """A node has ended, and what it returned is known.
-
-        Returns:
-            Whether its record is complete; else `finish` is called with it later.
-        """
+    def node_ended(self, node: NodeRun) -> None:
+        """A node has ended, and what it returned is known; `finish` is called with it now or later."""
         with self._lock:
-            self._ended_in_step.append(node)
-            if node.state_after is not None and node.routing.targets is not None:
-                return True
-            if self._nodes_in_step == 1:
-                self._waiting = node
-                return False
-        node.state_after = node.state_after or updated(snapshot(node.given), node.update, appending_keys(self.graph))
-        return True
+            self._decide_before()  # by now, all nodes of its step have begun
+            self._ended.append(node)
+            if node.state_after is None and len(self._started) == 1:
+                self._stateless = node
+                return
+            if node.state_after is None:
+                node.state_after = updated(snapshot(node.given), node.update, appending_keys(self.graph))
+            self._finish_or_wait(node)
 
     def ended(self, state: bytes | None) -> None:
         """The run has ended with this state, if it said so."""
         with self._lock:
-            self._settle(state, None)
-            if state is not None and any(self._stops_after(node) for node in self._ended_in_step):
+            self._decide_before()
+            self._complete_state(state)
+            undecided, self._undecided = self._undecided, []
+            self._decide(undecided, ())
+            if state is not None and any(self._stops_after(node) for node in self._ended):
                 self.is_interrupted = True
 
     def returns_state(self, node: NodeRun, returned: Any) -> bool:
@@ -191,17 +191,31 @@ class GraphRun:
         is_object = not isinstance(returned, dict | list | str | int | float | tuple)
         return is_object and type(returned) is type(node.given) and not has_reducers(self.graph)
 
+    def _complete_state(self, state: bytes | None) -> None:
+        node, self._stateless = self._stateless, None
+        if node is None:
+            return
+        after = updated(node.state_before, node.update, appending_keys(self.graph))
+        node.state_after = after if state is None or node.is_sent else updated(after, state)
+        self._finish_or_wait(node)
+
+    def _finish_or_wait(self, node: NodeRun) -> None:
+        node.routing.conclude()
+        if node.routing.targets is None:
+            self._undecided.append(node)
+        else:
+            self._finish(node)
+
+    def _decide_before(self) -> None:
+        if self._undecided_before:
+            undecided, self._undecided_before = self._undecided_before, []
+            self._decide(undecided, self._started)
+
+    def _decide(self, nodes: Iterable[NodeRun], successors: Iterable[str]) -> None:
+        for node in nodes:
+            node.routing.follow(successors)
+            self._finish(node)
+
     def _stops_after(self, node: NodeRun) -> bool:
         targets = node.routing.targets
         return targets is not None and targets != () and self.call.stops(node.name, targets)
-
-    def _settle(self, state: bytes | None, successor: str | None, *, is_known: bool = True) -> None:
-        node, self._waiting = self._waiting, None
-        if node is None:
-            return
-        if node.state_after is None:
-            after = updated(node.state_before, node.update, appending_keys(self.graph))
-            node.state_after = after if state is None or node.is_sent else updated(after, state)
-        if is_known:
-            node.routing.follow(successor)
-        self._finish(node)

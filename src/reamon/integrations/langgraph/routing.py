@@ -61,16 +61,27 @@ class Routing:
             if goto and hasattr(command, "update"):
                 self._lead_to(targets_of(goto, None))
 
-    def follow(self, successor: str | None) -> None:
-        """The next step has begun with this node, or (None) there is none: the answer where nothing else gave one."""
+    def follow(self, successors: Iterable[str]) -> None:
+        """The next step has begun with these nodes, or there is none: the answer where nothing else gave one."""
         if self.targets is None:
+            possible = self._possible()
             self._expected.clear()
-            self._lead_to(() if successor is None else (successor,))
+            self._lead_to(one for one in successors if possible is None or one in possible)
 
     def conclude(self) -> None:
-        """Nothing more will be known: a node that nothing leads away from is where the graph ends."""
+        """The node has ended: one that nothing leads away from is where the graph ends."""
         if self._targets is None and not self._branches and _knows_all_ways(self._graph):
             self._targets = []
+
+    def _possible(self) -> set[str] | None:
+        """Where the routing functions that have not answered may lead; None if anywhere."""
+        possible: set[str] = set()
+        for function in self._expected:
+            ends = getattr(self._branches[function], "ends", None)
+            if not ends:
+                return None
+            possible.update(ends.values())
+        return possible if self._expected else None
 
     def _lead_to(self, targets: Iterable[str]) -> None:
         known = self._targets = [] if self._targets is None else self._targets
