@@ -31,9 +31,12 @@ def otel_ids(span: trace.Span) -> tuple[str, str]:
 
 def test_spans_nest_whoever_makes_them(captured: Captured, tracer: Tracer) -> None:
     with tracer.start_as_current_span("request"), reamon.trace_agent("qualify"):
-        with tracer.start_as_current_span("inner"), reamon.trace_tool("book"):
-            with tracer.start_as_current_span("innermost"):
-                pass
+        with (
+            tracer.start_as_current_span("inner"),
+            reamon.trace_tool("book"),
+            tracer.start_as_current_span("innermost"),
+        ):
+            pass
         with tracer.start_as_current_span("after"):
             pass
     with reamon.trace_step("elsewhere"):

@@ -100,6 +100,7 @@ def _make(settings: OTLPSettings) -> "tuple[OTLPSpanExporter, LaneSession]":
     exporter = OTLPSpanExporter(
         endpoint=settings.endpoint, timeout=round(sum(timeouts)) or 1, compression=compression, session=session
     )
+    session.headers.clear()  # older exporters put there what they have read from the environment
     session.bind(settings.endpoint)
     if settings.certificate is not None:
         session.verify = str(settings.certificate)

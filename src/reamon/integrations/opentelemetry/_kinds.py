@@ -62,6 +62,23 @@ _PREFIXES: Final = {
 _SUFFIXES: Final = (".workflow", ".agent", ".tool")  # OpenLLMetry
 
 
+_TELLING: Final = frozenset(
+    {
+        gen_ai.OPERATION,
+        gen_ai.REQUEST_MODEL,
+        "openinference.span.kind",
+        "traceloop.span.kind",
+        "llm.request.type",
+        "mcp.method.name",
+        "db.system.name",
+        "db.system",
+    }
+)
+"""Without any of these, a span is a step, which is soon found out."""
+
+_CALLS: Final = (gen_ai.CONVERSATION, "session.id", "traceloop.association.properties.session_id")
+
+
 def kind_of(attributes: Attributes, *, is_root: bool) -> SpanKind:
     """What a span with these attributes is. Only a root is a workflow: inside a trace, the like of it is a step.
 
@@ -71,6 +88,8 @@ def kind_of(attributes: Attributes, *, is_root: bool) -> SpanKind:
         >>> kind_of({"http.request.method": "GET"}, is_root=True)
         <SpanKind.STEP: 'step'>
     """
+    if _TELLING.isdisjoint(attributes):
+        return SpanKind.STEP
     kind = _kind(attributes)
     return SpanKind.STEP if kind is SpanKind.WORKFLOW and not is_root else kind
 
@@ -115,7 +134,7 @@ def name_of(name: str, kind: SpanKind, attributes: Attributes) -> str:
 
 def call_id_of(attributes: Attributes) -> str | None:
     """The conversation, where the span says it."""
-    for name in (gen_ai.CONVERSATION, "session.id", "traceloop.association.properties.session_id"):
+    for name in _CALLS:
         said = _word(attributes, name)
         if said:
             return said

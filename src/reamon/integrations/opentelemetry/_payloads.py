@@ -43,6 +43,10 @@ def is_message(event_name: str) -> bool:
     return event_name in _MESSAGE_EVENTS or event_name == _CHOICE or event_name in _CONTENT
 
 
+_IN: Final = (gen_ai.TOOL_ARGUMENTS, "traceloop.entity.input", "input.value", "tool.parameters")
+_OUT: Final = (gen_ai.TOOL_RESULT, "traceloop.entity.output", "output.value")
+
+
 def input_of(kind: SpanKind, attributes: Attributes, events: Sequence[Any]) -> Any:
     """What went in; None where the span does not say."""
     if kind is SpanKind.LLM:
@@ -52,7 +56,7 @@ def input_of(kind: SpanKind, attributes: Attributes, events: Sequence[Any]) -> A
             system = _first_json(attributes, "gen_ai.system_instructions")
             more = {"system_instructions": system, "tools": tools}
             return {"messages": asked, **{name: value for name, value in more.items() if value}}
-    return _first_json(attributes, gen_ai.TOOL_ARGUMENTS, "traceloop.entity.input", "input.value", "tool.parameters")
+    return _first_json(attributes, *_IN)
 
 
 def output_of(kind: SpanKind, attributes: Attributes, events: Sequence[Any]) -> Any:
@@ -69,9 +73,11 @@ def output_of(kind: SpanKind, attributes: Attributes, events: Sequence[Any]) -> 
             return answered[0] if isinstance(answered, list) and len(answered) == 1 else answered
         if gen_ai.OPERATION in attributes and attributes[gen_ai.OPERATION] == "embeddings":
             return None
+    if not attributes:
+        return None
     if "embedding.embeddings.0.embedding.vector" in attributes:
         return _vectors(attributes)
-    said = _first_json(attributes, gen_ai.TOOL_RESULT, "traceloop.entity.output", "output.value")
+    said = _first_json(attributes, *_OUT)
     return said if said is not None else _listed(attributes, "retrieval.documents") or None
 
 

@@ -28,6 +28,7 @@ _FIRST_TOKEN: Final = frozenset(
     {"First Token Stream Event", "gen_ai.content.completion.chunk", "llm.content.completion.chunk"}
 )
 _TIMES_TO_FIRST: Final = ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token")
+_SHORT: Final = 1024
 _CHUNKS: Final = frozenset({"gen_ai.content.completion.chunk", "llm.content.completion.chunk"})
 """An event for each piece of a stream: the first says when it began, the others nothing."""
 
@@ -55,12 +56,12 @@ class Taking:
                 known.add(key, Taken(parent, is_left_out=True))
             return
         outer = current_model_call()
-        active = _begun(recorder, span, parent)
+        attributes = dict(span.attributes or ())
+        active = _begun(recorder, span, parent, attributes)
         if active is None:
             return
         if active.parent is None:
             active._more().links.extend(_links_of(span, context))
-        attributes = span.attributes or {}
         call = None
         if active.kind is SpanKind.LLM:
             call = ModelCall(active, request_of(attributes), outer)
@@ -76,12 +77,12 @@ class Taking:
         recorder = active_recorder()
         if taken is None or taken.is_left_out or recorder is None or not taken.span.is_recording:
             return
-        active, attributes, events = taken.span, span.attributes or {}, tuple(span.events or ())
+        active, attributes, events = taken.span, dict(span.attributes or ()), tuple(span.events or ())
         try:
             failure = failure_of(span.status, events, attributes)
             kind = _settle(active, span.name, attributes)
             _tell_payloads(active, kind, attributes, events)
-            active.set_attributes({**without_payloads(attributes), **_origin(span, context)})
+            _tell_attributes(active, without_payloads(attributes), _origin(span, context))
             if kind is SpanKind.LLM:
                 _mark_first_token(recorder, active, attributes, events)
                 _conclude(taken, attributes, failure)
@@ -126,8 +127,7 @@ def _is_within(span: ActiveSpan, outer: ActiveSpan) -> bool:
     return node is not None
 
 
-def _begun(recorder: Recorder, span: Any, parent: ActiveSpan | NoopSpan) -> ActiveSpan | None:
-    attributes = span.attributes or {}
+def _begun(recorder: Recorder, span: Any, parent: ActiveSpan | NoopSpan, attributes: Attributes) -> ActiveSpan | None:
     is_root = not isinstance(parent, ActiveSpan)
     kind = kind_of(attributes, is_root=is_root)
     name = name_of(span.name, kind, attributes)
@@ -186,6 +186,18 @@ def _tell_payloads(active: ActiveSpan, kind: SpanKind, attributes: Attributes, e
         active.set_output(answered)
 
 
+def _tell_attributes(active: ActiveSpan, said: Attributes, origin: Attributes) -> None:
+    """Set them. Most are numbers and short texts, which need no copy: OpenTelemetry has seen to it that they stay."""
+    told = active._more().attributes
+    for name, value in said.items():
+        kind = type(value)
+        if (kind is str and len(value) <= _SHORT and value.isascii()) or kind is int or kind is bool:
+            told[name] = value
+        else:
+            active.set_attribute(name, value)
+    told.update(origin)
+
+
 def _origin(span: Any, context: Any) -> dict[str, Any]:
     """Where it comes from, to be found again there."""
     scope = span.instrumentation_scope
@@ -242,6 +254,8 @@ def _is_in_a_call_made_by_hand(active: ActiveSpan, call: ModelCall) -> bool:
 
 
 def _tell_events(recorder: Recorder, active: ActiveSpan, events: Sequence[Any], failure: Failure | None) -> None:
+    if not events:
+        return
     told = active._more().events
     shift = _moment(recorder, 0) + active.trace.offset
     for event in events:
