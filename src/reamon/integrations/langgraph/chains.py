@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reamon.guard import guarded
 from reamon.integrations.boundary import note_failure, note_success
 from reamon.integrations.langgraph.graph_call import GraphCall
 from reamon.integrations.langgraph.nodes import AgentRule, GraphRun, NodeRun, Task
-from reamon.integrations.langgraph.routing import START, Routing
+from reamon.integrations.langgraph.routing import START, Routing, is_command
 from reamon.integrations.langgraph.runs import Run
 from reamon.integrations.langgraph.states import update_of
 from reamon.model import Payload, SpanKind
@@ -93,6 +94,13 @@ class Chains:
             run.graph.call.pending = pending
         if run.node is not None:
             _leave(run)
+
+    def give_up(self, run: Run) -> None:
+        """What was to be recorded of its end cannot be: its span ends all the same."""
+        if run.span is not None and run.is_shown:
+            finish(run.span, moment())
+            if run.node is not None:
+                _leave(run)
 
     def _begin_chain(
         self,
@@ -204,7 +212,7 @@ def _entry_routing(name: str | None, task: Task | None, parent: Run | None) -> R
 
 def _interrupted(run: Run, span: ActiveSpan, error: BaseException) -> None:
     """A graph stops to ask somebody, or hands over to the graph around it: with an exception that is no failure."""
-    command = next((part for part in error.args if hasattr(part, "goto")), None)
+    command = next((part for part in error.args if is_command(part)), None)
     if command is None:
         span.set_status("ok", "interrupted: it waits for an answer")
         span.record_error(error)
@@ -218,11 +226,12 @@ def _interrupted(run: Run, span: ActiveSpan, error: BaseException) -> None:
         run.node.describe()
 
 
+@guarded(default=None)
 def _describe_root(span: ActiveSpan, tags: Sequence[str], metadata: Mapping[str, Any]) -> None:
     """What the application's `config` says about a run that it starts."""
     if span.parent is None and tags:
         span.trace.tags = tuple(map(str, tags))
-    span.set_attributes({key: value for key, value in metadata.items() if not key.startswith(_INTERNAL)})
+    span.set_attributes({key: value for key, value in metadata.items() if not str(key).startswith(_INTERNAL)})
 
 
 def _finish_node(node: NodeRun) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from reamon.guard import guarded
+from reamon.guard import guard, guarded
 from reamon.integrations.langgraph.chains import Chains, enclosing_span, end_with, moment, taken
 from reamon.integrations.langgraph.isolation import note_begun, take_graph
 from reamon.integrations.langgraph.messages import answer_of, has_content, request_of
@@ -32,12 +32,16 @@ class Handler(BaseCallbackHandler):
     """
 
     run_inline = True
-    raise_error = False
 
     def __init__(self, is_agent: AgentRule, call_id_key: str) -> None:
         self.is_active = True
         self._chains = Chains(is_agent, call_id_key)
         self._runs = Runs()
+
+    @property
+    def raise_error(self) -> bool:  # type: ignore[override]
+        """Whether langchain-core lets through what a method raises: in tests, which no internal error shall escape."""
+        return guard.strict
 
     # -- chains: graphs, their nodes and routing functions, and whatever else is called -------------------------------
 
@@ -66,14 +70,22 @@ class Handler(BaseCallbackHandler):
         """A chain has returned."""
         run = self._runs.pop(run_id)
         if run is not None:
-            self._chains.end(run, outputs)
+            try:
+                self._chains.end(run, outputs)
+            except Exception:
+                self._chains.give_up(run)
+                raise
 
     @contained
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A chain has raised."""
         run = self._runs.pop(run_id)
         if run is not None:
-            self._chains.fail(run, error)
+            try:
+                self._chains.fail(run, error)
+            except Exception:
+                self._chains.give_up(run)
+                raise
 
     # -- models -------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reamon.errors import ConfigurationError
+from reamon.guard import guarded
 from reamon.integrations.langgraph.graph_call import GraphCall
 from reamon.integrations.langgraph.routing import Routing
 from reamon.integrations.langgraph.states import appending_keys, has_reducers, updated
@@ -27,7 +28,7 @@ def agent_rule(agents: object) -> AgentRule:
     if agents is None:
         return lambda name, metadata: not name.startswith("__")  # LangGraph's own, as `__error_handler__`
     if callable(agents):
-        return agents
+        return guarded(default=True)(agents)
     if isinstance(agents, str) or not isinstance(agents, Iterable):
         raise ConfigurationError(
             f"instrument('langgraph', agents={agents!r}): give the names of the nodes that are agents, or a callable "

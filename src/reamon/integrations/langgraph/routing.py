@@ -8,6 +8,7 @@ START: Final = "__start__"
 
 _END: Final = "__end__"
 _UNNAMED: Final = "condition"  # what LangGraph calls a lambda, or any other callable without a name
+_NAMELESS: Final = (None, "RunnableCallable")  # what the runs of these are called
 
 
 class Routing:
@@ -43,7 +44,7 @@ class Routing:
 
     def function(self, name: str | None) -> str | None:
         """The routing function of that name, as the graph calls it: one without a name is its "condition"."""
-        if name is None:
+        if name not in self._branches and name in _NAMELESS:
             name = _UNNAMED
         return name if name in self._branches else None
 
@@ -57,9 +58,8 @@ class Routing:
     def commanded(self, output: Any) -> None:
         """The node returned this; a `Command` in it, or several, may say where to go."""
         for command in output if isinstance(output, list | tuple) else (output,):
-            goto = getattr(command, "goto", None)
-            if goto and hasattr(command, "update"):
-                self._lead_to(targets_of(goto, None))
+            if is_command(command) and command.goto:
+                self._lead_to(targets_of(command.goto, None))
 
     def follow(self, successors: Iterable[str]) -> None:
         """The next step has begun with these nodes, or there is none: the answer where nothing else gave one."""
@@ -100,17 +100,29 @@ def targets_of(answer: Any, ends: Any) -> tuple[str, ...]:
         ('book', '__end__')
     """
     answers = answer if isinstance(answer, list | tuple) else (answer,)
-    return tuple(str(_mapped(one, ends)) for one in answers)
+    return tuple(_named(_mapped(one, ends)) for one in answers)
+
+
+def is_command(value: Any) -> bool:
+    """Whether it is LangGraph's `Command`; told by its class's name, because other objects may raise when asked."""
+    return _is_a(value, "Command")
+
+
+def _is_a(value: Any, name: str) -> bool:
+    return any(base.__name__ == name for base in type(value).__mro__)
 
 
 def _mapped(answer: Any, ends: Any) -> Any:
-    node = getattr(answer, "node", None)
-    if node is not None:
-        return node
+    if _is_a(answer, "Send"):
+        return answer.node
     try:
         return ends.get(answer, answer) if ends else answer
     except TypeError:  # not hashable, so no key
         return answer
+
+
+def _named(target: Any) -> str:
+    return target if isinstance(target, str) else type(target).__qualname__
 
 
 def _static_targets(graph: Any, node: str) -> list[str]:

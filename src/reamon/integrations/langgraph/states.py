@@ -1,10 +1,11 @@
 """States: what a node left, worked out from snapshots where the graph does not say."""
 
 import operator
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+
+from reamon.integrations.langgraph.routing import is_command
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.decode
@@ -44,12 +45,10 @@ def updated(state: bytes, update: bytes | None, appended: frozenset[str] = froze
 def update_of(output: Any) -> Any:
     """What a node's output does to the state: itself, or what its `Command` says, or several do together."""
     outputs = output if isinstance(output, list | tuple) else (output,)
-    commands = [one for one in outputs if hasattr(one, "goto") and hasattr(one, "update")]
-    if not commands:
+    if not any(is_command(one) for one in outputs):
         return output
-    plain: Sequence[Any] = [one for one in outputs if one not in commands]
     merged: dict[str, Any] = {}
-    for update in (*plain, *(command.update for command in commands)):
+    for update in (one.update if is_command(one) else one for one in outputs):
         for key, value in update.items() if isinstance(update, dict) else ():
             both = isinstance(value, list) and isinstance(merged.get(key), list)
             merged[key] = merged[key] + value if both else value
