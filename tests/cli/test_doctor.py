@@ -314,3 +314,28 @@ def test_the_store_is_not_changed_by_looking_at_it(db: Path, diagnose: Diagnosis
     before = db.read_bytes()
     diagnose("--db", db)
     assert db.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("environment", "verdict", "words"),
+    [
+        ({}, "good", "http://localhost:4318/v1/traces, without headers"),
+        ({"OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret"}, "good", "with the headers api-key"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"}, "bad", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ],
+)
+def test_the_connection_by_otlp_is_told_without_the_secrets(
+    db: Path,
+    diagnose: Diagnosis,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    verdict: str,
+    words: str,
+) -> None:
+    for name, value in {"REAMON_EXPORTERS": "sqlite,otlp", **environment}.items():
+        monkeypatch.setenv(name, value)
+    _, findings = diagnose("--db", db)
+    ((told, text),) = findings["otlp"]
+    assert told == verdict
+    assert words in text
+    assert "secret" not in str(findings)

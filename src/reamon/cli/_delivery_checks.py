@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from reamon.cli._checks import Finding, bad, good, note
 from reamon.cli._outbox_documents import lane_text
-from reamon.errors import StoreError
+from reamon.errors import ConfigurationError, StoreError
 from reamon.pipeline.backlog import Backlog
 from reamon.pipeline.backlog_entries import DeadLetters, Waiting
-from reamon.settings import MonitoringSettings
+from reamon.settings import MonitoringSettings, OTLPSettings
 from reamon.terminal.figures import count, moment
 
 MOUNTS = Path("/proc/self/mounts")
@@ -45,6 +45,19 @@ def langsmith(settings: MonitoringSettings) -> Iterator[Finding]:
         yield bad("langsmith", f"{where}, but no key is set: set LANGSMITH_API_KEY")
     else:
         yield note("langsmith", f"{where}, no key is set (LANGSMITH_API_KEY)")
+
+
+def otlp(settings: MonitoringSettings) -> Iterator[Finding]:
+    """Where spans go by OTLP, and whether with headers; never which."""
+    if "otlp" not in settings.exporters:
+        return
+    try:
+        own = OTLPSettings.from_environment(**settings.options_of("otlp"))
+    except ConfigurationError as error:
+        yield bad("otlp", str(error))
+        return
+    names = ", ".join(own.header_pairs)
+    yield good("otlp", f"{own.endpoint}, {f'with the headers {names}' if names else 'without headers'}")
 
 
 def place(home: Path, mounts: Path = MOUNTS) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield from _checks.configuration(settings)
         path = store_of(arguments)
         yield from _delivery_checks.langsmith(settings)
+        yield from _delivery_checks.otlp(settings)
         yield from _delivery_checks.place(settings.home)
         yield from _delivery_checks.backlog(settings.home, settings.abandon_after)
     yield from _checks.store(path)

@@ -1,8 +1,11 @@
 """Set-up: whose provider, when, and that it can be undone and disturbs nobody."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -280,3 +283,34 @@ def test_a_span_that_was_made_by_hand_is_ended_once(captured: Captured, provider
     stranger = ReadableSpan("stranger", trace.SpanContext(7, 7, False))
     processor.on_end(stranger)
     assert names(captured) == []
+
+
+@dataclass
+class Wrapping:
+    """A provider that wraps another and cannot be hashed, as logfire's."""
+
+    provider: TracerProvider
+
+    def add_span_processor(self, processor: Any) -> None:
+        self.provider.add_span_processor(processor)
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
+        return self.provider.get_tracer(*args, **kwargs)
+
+
+def test_a_provider_that_wraps_another(captured: Captured) -> None:
+    reamon.instrument("opentelemetry")
+    trace.set_tracer_provider(Wrapping(fresh()))  # type: ignore[arg-type]
+    trace.get_tracer("x").start_span("one").end()
+    assert names(captured) == ["one"]
+
+
+def test_a_provider_is_not_kept_alive(captured: Captured) -> None:
+    provider = fresh()
+    gone = weakref.ref(provider)
+    with reamon.instrument("opentelemetry", provider=provider):
+        provider.get_tracer("x").start_span("one").end()
+    del provider
+    gc.collect()
+    assert gone() is None
+    assert names(captured) == ["one"]

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -53,7 +53,8 @@ class Tap(SpanProcessor):
         return True
 
 
-_taps: Final["WeakKeyDictionary[Any, Tap]"] = WeakKeyDictionary()
+_taps: Final[dict[int, tuple[Any, Tap]]] = {}
+"""By the identity of the provider, since not every one can be hashed: a reference to it, and its tap."""
 
 
 class Installation:
@@ -91,11 +92,7 @@ class Installation:
 
     def tap(self, provider: Any) -> None:
         """Take spans of `provider`."""
-        tap = _taps.get(provider)
-        if tap is None:
-            tap = Tap()
-            provider.add_span_processor(tap)
-            _taps[provider] = tap
+        tap = _tap_of(provider)
         tap.taking = self._taking
         self._tapped.append(tap)
 
@@ -117,6 +114,18 @@ class Installation:
             log("reamon", logging.WARNING, "opentelemetry_provider_takes_no_processor", provider=kind)
             return
         self.tap(provider)
+
+
+def _tap_of(provider: Any) -> Tap:
+    """The tap of a provider, which is put on it the first time."""
+    key = id(provider)
+    found = _taps.get(key)
+    if found is not None and found[0]() is provider:
+        return found[1]
+    tap = Tap()
+    provider.add_span_processor(tap)
+    _taps[key] = (ref(provider, lambda _: _taps.pop(key, None)), tap)
+    return tap
 
 
 def install(provider: Any, choice: Choice) -> Callable[[], None]:
