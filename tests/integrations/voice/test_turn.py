@@ -3,15 +3,21 @@
 import asyncio
 import gc
 import os
+import signal
+import sys
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import reamon
 from reamon.collectors import CostCollector
+from reamon.exporters import MemoryExporter
 from reamon.guard import guard
 from reamon.integrations import VoiceTurn
 from reamon.model import Span, Usage
@@ -459,6 +465,76 @@ def test_no_text_is_recorded_where_that_is_not_wanted(captured: Captured) -> Non
     assert captured.one("tts").usage == (Usage(characters=18),)
 
 
+def test_what_was_consumed_may_be_told_apart_from_the_events(captured: Captured, clock: FakeClock) -> None:
+    turn = VoiceTurn()
+    turn.user_stopped()
+    clock.advance(0.1)
+    turn.stt_final("Hello")
+    turn.agent_started()
+    clock.advance(0.2)
+    turn.model_first_token()
+    turn.model(provider="openai", input_tokens=9)
+    clock.advance(0.2)
+    turn.model_ended("Good morning")
+    turn.model(provider="openai", output_tokens=2)
+    turn.stt(provider="deepgram", audio_seconds="1.5")
+    turn.end()
+    turn.stt(provider="deepgram", minutes="0.1")
+    turn.model(provider="openai", reasoning_tokens=4)
+    assert outline(captured)[:3] == [
+        ("workflow", "turn", None, 0, 500, "ok"),
+        ("stt", "stt", "turn", 0, 100, "ok"),
+        ("llm", "model", "turn", 100, 500, "ok"),
+    ]
+    first_call, late_call = captured.named("model")
+    assert first_call.usage == (Usage(provider="openai", input_tokens=9), Usage(provider="openai", output_tokens=2))
+    assert first_call.first_token_ns == 200_000_000
+    assert late_call.usage == (Usage(provider="openai", reasoning_tokens=4),)
+    assert [span.usage[0].audio_seconds for span in captured.named("stt")] == [Decimal("1.5"), None]
+
+
+def test_a_reply_that_pauses_is_one_reply(captured: Captured, clock: FakeClock) -> None:
+    turn = VoiceTurn()
+    turn.bot_started()
+    clock.advance(1)
+    turn.bot_stopped()
+    clock.advance(2)
+    turn.bot_started()
+    clock.advance(1)
+    turn.user_started()
+    turn.end()
+    assert of_voice(captured) == {"bot_speech_ms": 4000.0, "interrupted": True}
+
+
+def test_a_pause_in_speech_on_which_nothing_was_begun_is_no_false_end(captured: Captured, clock: FakeClock) -> None:
+    turn = VoiceTurn()
+    for _ in range(3):
+        turn.user_started()
+        clock.advance(1)
+        turn.user_stopped()
+        clock.advance(0.5)
+    turn.tts_first_byte()
+    turn.end()
+    assert of_voice(captured) == {"response_latency_ms": 500.0, "user_speech_ms": 4000.0}
+
+
+def test_a_turn_that_is_dropped_on_the_worker_does_not_wait_for_the_worker(tmp_path: Path) -> None:
+    turns: list[VoiceTurn] = []
+
+    def dropping(span: Span) -> Span:
+        turns.clear()  # as the garbage collector may do on any thread
+        return span
+
+    memory = MemoryExporter()
+    reamon.configure(exporters=[memory], processors=[dropping], home=tmp_path, durability="span", handle_sigterm=False)
+    turns.append(VoiceTurn())
+    turns[0].agent_started("conversation")
+    with reamon.trace_step("another span"):
+        pass
+    assert reamon.flush(5)
+    assert {span.name for span in memory.spans} == {"another span", "conversation", "turn"}
+
+
 # -- what may not happen -----------------------------------------------------------------------------------------------
 
 EVENTS: list[Callable[[VoiceTurn], object]] = [
@@ -468,7 +544,9 @@ EVENTS: list[Callable[[VoiceTurn], object]] = [
     lambda turn: turn.agent_started("agent"),
     VoiceTurn.model_started,
     VoiceTurn.model_first_token,
+    lambda turn: turn.model(input_tokens=1),
     lambda turn: turn.model_ended(input_tokens=1),
+    lambda turn: turn.stt(audio_seconds=1),
     VoiceTurn.agent_ended,
     VoiceTurn.tts_started,
     VoiceTurn.tts_first_byte,
@@ -555,26 +633,53 @@ def test_events_from_many_threads_lose_nothing_that_is_billed(captured: Captured
             turn.agent_started("conversation")
 
     threads = [threading.Thread(target=report) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     turn.end()
     assert sum(usage.characters or 0 for span in captured.named("tts") for usage in span.usage) == 400
     assert len(captured.named("stt")) == 400
     assert len(captured.named("conversation")) == len(captured.named("tts")) == 1
 
 
+def test_an_event_waits_for_the_one_that_another_thread_reports(captured: Captured) -> None:
+    turn = VoiceTurn()
+    thread = threading.Thread(target=turn.tts, args=(7,))
+    with turn.lock:
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive()
+    thread.join()
+    turn.end()
+    assert [usage.characters for usage in captured.one("tts").usage] == [7]
+
+
 def test_a_forked_child_leaves_the_turn_to_its_parent(captured: Captured) -> None:
     turn = VoiceTurn()
-    turn.lock.acquire()  # as another thread may hold it at that moment
+    is_held, go_on = threading.Event(), threading.Event()
+
+    def report_slowly() -> None:
+        with turn.lock:
+            is_held.set()
+            go_on.wait()
+
+    other = threading.Thread(target=report_slowly)
+    other.start()
+    is_held.wait()
     child = os.fork()
     if child == 0:
+        signal.alarm(5)  # for a child that waits for a thread which it does not have
         turn.tts(characters=5)
         turn.end()
-        del turn
-        os._exit(0)
-    turn.lock.release()
+        os._exit(1 if turn._course.operations or turn._course.is_over else 0)
+    go_on.set()
+    other.join()
     assert os.waitpid(child, 0)[1] == 0
     turn.tts(characters=7)
     turn.end()
@@ -604,3 +709,22 @@ def test_a_turn_costs_what_its_spans_cost(clock: FakeClock) -> None:
 
 def test_repr_says_which_turn_it_is() -> None:
     assert repr(VoiceTurn(call_id="call-1", number=2)) == "<VoiceTurn 2 of 'call-1'>"
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(range(len(EVENTS))), max_size=25))
+def test_any_order_of_events_makes_one_sound_turn_and_bills_everything(order: list[int]) -> None:
+    with capture_spans(clock=FakeClock(tick_ns=1_000_000)) as captured:
+        turn = VoiceTurn(call_id="call-1")
+        for number in order:
+            EVENTS[number](turn)
+        turn.end()
+        spans = captured.spans
+    whole = [span for span in spans if span.kind == "workflow"]
+    assert len(whole) == 1
+    assert {span.trace_id for span in spans} == {whole[0].span_id}
+    assert all(span.duration_ns is not None and span.duration_ns >= 0 for span in spans)
+    billed = {2: "audio_seconds", 6: "input_tokens", 7: "input_tokens", 8: "audio_seconds", 12: "characters"}
+    for unit in set(billed.values()):
+        told = sum(billed.get(number) == unit for number in order)
+        assert sum(getattr(usage, unit) or 0 for span in spans for usage in span.usage) == told
