@@ -20,9 +20,16 @@ from reamon.store.sqlite import SCHEMA_VERSION
 from reamon.terminal.figures import count, volume
 
 EXTRAS = {
+    "aiohttp": "instrumentation of aiohttp's client",
+    "anthropic": "instrumentation of Anthropic's client",
+    "celery": "instrumentation of Celery",
     "cli": "colour in the terminal",
     "demo": "`reamon demo`",
+    "httpx": "instrumentation of httpx",
     "langgraph": "instrumentation of LangGraph",
+    "ollama": "instrumentation of Ollama's client",
+    "openai": "instrumentation of OpenAI's client",
+    "otlp": "OTLPExporter, and instrumentation of OpenTelemetry",
 }
 """What the optional packages are for, by the extra that brings them."""
 
