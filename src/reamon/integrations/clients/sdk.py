@@ -5,6 +5,7 @@ Every call of theirs, whatever the method (`create`, `parse`, `stream`, raw and 
 requests that it makes are counted where the HTTP client sends them.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -118,8 +119,11 @@ def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _closes(stream: type) -> bool:
     """Whether a stream closes its response when it fails, which older versions leave to the garbage collector."""
-    code = getattr(getattr(stream, "__stream__", None), "__code__", None)
-    return code is not None and "close" in code.co_names
+    try:
+        source = inspect.getsource(stream.__stream__)  # type: ignore[attr-defined]
+    except (AttributeError, OSError, TypeError):
+        return False
+    return "finally:" in source and "close()" in source.partition("finally:")[2]
 
 
 def _is_left_out(value: object) -> bool:
