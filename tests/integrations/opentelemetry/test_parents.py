@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Tracer
@@ -247,6 +248,24 @@ def test_a_forked_child_goes_on(tracer: Tracer, tmp_path: Path) -> None:
     assert reamon.flush(5)
     assert tree(parents.spans) == "step parent"
     assert tree(list(read_jsonl(tmp_path / "children.jsonl"))) == "step parent\n  step child\n    step step"
+
+
+async def test_a_task_that_is_cancelled_says_so(captured: Captured, tracer: Tracer) -> None:
+    async def call() -> None:
+        try:
+            with tracer.start_as_current_span("call"):
+                await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            with tracer.start_as_current_span("clean up"):
+                pass
+            raise
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert tree(captured.spans) == "step call [cancelled]\nstep clean up"
 
 
 # -- times -----------------------------------------------------------------------------------------------------------

@@ -21,11 +21,13 @@ class Taken(msgspec.Struct, gc=False, eq=False):
         span: The span of ours that stands for it; for one that is left out, that which encloses it.
         is_left_out: Whether it is known for what it encloses alone.
         call: The call of a model that it is.
+        handled: The identity of the exception that was being handled when it began; 0: none was.
     """
 
     span: ActiveSpan
     is_left_out: bool = False
     call: ModelCall | None = None
+    handled: int = 0
 
 
 class KnownSpans:

@@ -1,5 +1,6 @@
 """Taking: a span of OpenTelemetry's becomes one of ours, from its start to its end."""
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -65,7 +66,8 @@ class Taking:
         call = None
         if active.kind is SpanKind.LLM:
             call = ModelCall(active, request_of(attributes), outer)
-        known.add(key, Taken(active, call=call))
+        handled = sys.exc_info()[1]
+        known.add(key, Taken(active, call=call, handled=0 if handled is None else id(handled)))
         asked = input_of(active.kind, attributes, ())
         if asked is not None:
             active.set_input(asked)
@@ -80,14 +82,15 @@ class Taking:
         active, attributes, events = taken.span, dict(span.attributes or ()), tuple(span.events or ())
         try:
             failure = failure_of(span.status, events, attributes)
+            raised = _raised(taken)
             kind = _settle(active, span.name, attributes)
             _tell_payloads(active, kind, attributes, events)
             _tell_attributes(active, without_payloads(attributes), _origin(span, context))
             if kind is SpanKind.LLM:
                 _mark_first_token(recorder, active, attributes, events)
-                _conclude(taken, attributes, failure)
+                _conclude(taken, attributes, _error_of(failure, raised))
             _tell_events(recorder, active, events, failure)
-            _tell_failure(active, failure)
+            _tell_failure(active, failure, raised)
             if active.trace.call_id is None:
                 active.trace.call_id = call_id_of(attributes)
         finally:
@@ -224,7 +227,21 @@ def _mark_first_token(recorder: Recorder, active: ActiveSpan, attributes: Attrib
             return
 
 
-def _conclude(taken: Taken, attributes: Attributes, failure: Failure | None) -> None:
+def _raised(taken: Taken) -> BaseException | None:
+    """The exception that leaves the span, where it ends in passing; not one that was being handled all along."""
+    raised = sys.exc_info()[1]
+    is_its_own = raised is not None and id(raised) != taken.handled and not isinstance(raised, GeneratorExit)
+    return raised if is_its_own else None
+
+
+def _error_of(failure: Failure | None, raised: BaseException | None) -> BaseException | None:
+    """What went wrong, as an exception: the one that was raised, where it is at hand."""
+    if failure is None:
+        return raised if raised is not None and not isinstance(raised, Exception) else None
+    return raised or OTelError(failure.error)
+
+
+def _conclude(taken: Taken, attributes: Attributes, error: BaseException | None) -> None:
     """Say what was asked, answered and consumed, and bill it unless somebody else does."""
     active = taken.span
     call = taken.call or ModelCall(active, request_of(attributes), None)
@@ -233,9 +250,7 @@ def _conclude(taken: Taken, attributes: Attributes, failure: Failure | None) -> 
         call.is_billed_inside = True
         active.set_attribute("reamon.not_billed", True)
     is_answered = answer != ModelAnswer()
-    call.conclude(
-        request_of(attributes), answer if is_answered else None, None if failure is None else OTelError(failure.error)
-    )
+    call.conclude(request_of(attributes), answer if is_answered else None, error)
 
 
 def _is_settled_by_another(active: ActiveSpan, answer: ModelAnswer) -> bool:
@@ -264,8 +279,10 @@ def _tell_events(recorder: Recorder, active: ActiveSpan, events: Sequence[Any], 
         told.append(SpanEvent(str(event.name), event.timestamp + shift, _plain(event.attributes or {})))
 
 
-def _tell_failure(active: ActiveSpan, failure: Failure | None) -> None:
+def _tell_failure(active: ActiveSpan, failure: Failure | None, raised: BaseException | None) -> None:
     if failure is None:
+        if raised is not None and not isinstance(raised, Exception):  # a cancellation, which OpenTelemetry passes over
+            active.record_error(raised)
         return
     more = active._more()
     more.error = failure.error
