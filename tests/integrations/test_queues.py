@@ -425,18 +425,19 @@ async def test_a_queue_and_its_class_instrumented_at_once_do_it_once(
         undo()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="queues can be shut down from Python 3.13 on")
-@pytest.mark.parametrize("queues", [asyncio.Queue, queue.Queue])
-def test_a_queue_that_is_shut_down_moves_nobody_and_keeps_nothing(
-    captured: Captured, instrument: Instrument, queues: type[Any]
-) -> None:
-    jobs = queues()
-    instrument(jobs)
-    put(jobs, "a", "turn")
-    put(jobs, "b", "turn")
-    jobs.shutdown(immediate=True)
-    assert here() == ""
-    assert len(_known[jobs]) == 0
+if sys.version_info >= (3, 13):  # from where on queues can be shut down
+
+    @pytest.mark.parametrize("queues", [asyncio.Queue, queue.Queue])
+    def test_a_queue_that_is_shut_down_moves_nobody_and_keeps_nothing(
+        captured: Captured, instrument: Instrument, queues: type[Any]
+    ) -> None:
+        jobs = queues()
+        instrument(jobs)
+        put(jobs, "a", "turn")
+        put(jobs, "b", "turn")
+        jobs.shutdown(immediate=True)
+        assert here() == ""
+        assert len(_known[jobs]) == 0
 
 
 async def test_nothing_is_kept_of_items_and_queues(captured: Captured, instrument: Instrument) -> None:
