@@ -2,7 +2,7 @@
 
 Most values are small, plain and sound: `room_left` finds that out in a glance, and msgspec encodes them as they are.
 All others go through `Condenser`, which copies what fits of them into plain values first. Most parts of these are plain
-again, and are taken as they are.
+again, and are encoded as they are.
 """
 
 from typing import Any
@@ -48,14 +48,11 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
 
 def condensed(value: Any, limit: int) -> bytes:
     """The JSON of a value that is large, foreign or unsound."""
-    room, takes_plain = limit - _NOTES, True
-    for _ in range(5):
+    room = limit - _NOTES
+    for _ in range(4):
         try:
-            raw = encode(Condenser(room, takes_plain=takes_plain).condense(value))
+            raw = encode(Condenser(room).condense(value))
         except Exception as error:
-            if takes_plain:  # a part was not as plain as it looked: lone surrogates, mutation meanwhile
-                takes_plain = False
-                continue
             return encode({"__type__": type(value).__qualname__, "error": f"not captured: {type(error).__name__}"})
         if len(raw) <= limit:
             return raw
