@@ -55,7 +55,9 @@ class AgentMethod:
         key = (SpanKind.AGENT, agent_type) if execution is None else (SpanKind.STEP, self.name)
         variant = self._variants.get(key)
         if variant is None:
-            variant = self._variants[key] = Scope(key[0], key[1])(self._observed(agent_type))
+            # The state is told once, by the execution: the methods inside of it are given the same object.
+            told = (self._state,) if execution is not None and self._state is not None else ()
+            variant = self._variants[key] = Scope(*key, ignore=told)(self._observed(agent_type))
         return variant
 
     def owner(self, args: tuple[Any, ...]) -> Any:

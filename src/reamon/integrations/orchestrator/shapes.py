@@ -1,5 +1,6 @@
 """Shapes: what makes an orchestrator and an agent, so that neither has to say so."""
 
+import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -29,10 +30,20 @@ def is_agent(target: Any) -> bool:
 
     A base class need not say it: it is enough that it has both methods.
     """
-    methods = [name for name in AGENT_METHODS if _method(target, name) is not None]
+    owner = target if isinstance(target, type) else type(target)
+    methods, says_type = _agent_shape(owner)
     if not methods:
         return False
-    return len(methods) == len(AGENT_METHODS) or _says_agent_type(target)
+    own: Any = {} if owner is target else getattr(target, "__dict__", {})
+    return methods == len(AGENT_METHODS) or says_type or "agent_type" in own
+
+
+@functools.lru_cache(maxsize=1024)  # asked for every attribute of an orchestrator, at every turn
+def _agent_shape(owner: type) -> tuple[int, bool]:
+    """How many of an agent's methods a class has, and whether it says an agent's type."""
+    methods = sum(_method(owner, name) is not None for name in AGENT_METHODS)
+    declared = any("agent_type" in getattr(base, "__annotations__", {}) for base in owner.__mro__)
+    return methods, declared or inspect.getattr_static(owner, "agent_type", None) is not None
 
 
 def agent_type_of(agent: Any) -> str:
@@ -81,10 +92,3 @@ def _method(target: Any, name: str) -> Any:
     owner = target if isinstance(target, type) else type(target)
     method = inspect.getattr_static(owner, name, None)
     return method if callable(method) else None
-
-
-def _says_agent_type(target: Any) -> bool:
-    owner = target if isinstance(target, type) else type(target)
-    own = {} if isinstance(target, type) else getattr(target, "__dict__", {})
-    declared = any("agent_type" in getattr(base, "__annotations__", {}) for base in owner.__mro__)
-    return "agent_type" in own or declared or inspect.getattr_static(owner, "agent_type", None) is not None
