@@ -13,7 +13,7 @@ class Promise:
         text: What is promised.
         measured: The figure.
         bound: What is allowed.
-        unit: What both are in: "x" for a ratio, or "ms", "MB".
+        unit: What both are in: "x" for a ratio, or "ms", "MB", "%".
         at_most: Whether the bound is the most that is allowed; else the least.
     """
 
@@ -21,7 +21,7 @@ class Promise:
     text: str
     measured: float
     bound: float
-    unit: Literal["x", "ms", "MB", ""]
+    unit: Literal["x", "ms", "MB", "%", ""]
     at_most: bool = True
 
     @property

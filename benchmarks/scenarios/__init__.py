@@ -7,7 +7,7 @@ from typing import Protocol, cast
 from benchmarks.harness import Figures
 from benchmarks.promises import Outcome
 
-NAMES = ("spans", "calls", "langsmith", "durability", "imports", "memory", "passthrough", "startup")
+NAMES = ("spans", "calls", "langsmith", "durability", "imports", "memory", "passthrough", "startup", "voicebot")
 
 
 class Scenario(Protocol):

@@ -22,7 +22,7 @@ def measure(subject: str, home: Path) -> Figures:
     """Microseconds per span: CPU of the calling thread, and of the whole process until the server has all of them."""
     if subject == "undecorated":
         return spans.measure(subject, home)
-    with _server() as addresses:
+    with langsmith_server() as addresses:
         os.environ.update(BENCHMARK_URL=addresses["url"], BENCHMARK_KEY=KEY)
         figures = spans.measure(subject, home)
         _check(subject, addresses["control"])
@@ -60,7 +60,7 @@ def run(rounds: int) -> Outcome:
 
 
 @contextmanager
-def _server() -> Iterator[dict[str, str]]:
+def langsmith_server() -> Iterator[dict[str, str]]:
     """The strict server of the tests, in a process of its own."""
     command = [sys.executable, "-m", "support.langsmith_server", "--keep", "ids", "--any-size", "--api-key", KEY]
     process = subprocess.Popen(
