@@ -284,3 +284,23 @@ async def test_two_of_ours_do_it_once(captured: Captured, server: EchoServer, in
     assert (own.ours, strange.ours) == (ALL, set())
     with reamon.extract(own.headers) as parent:
         assert parent.span_id == turn.span_id
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+@pytest.mark.parametrize("first_out", [0, 1])
+async def test_beside_what_records_model_calls_in_any_order(
+    captured: Captured, server: EchoServer, session: aiohttp.ClientSession, ours_first: bool, first_out: int
+) -> None:
+    before = vars(aiohttp.ClientSession)["_request"]
+    names = ["aiohttp", "ollama"] if ours_first else ["ollama", "aiohttp"]
+    handles = [reamon.instrument(name) for name in names]
+    with reamon.trace_workflow("turn", call_id="c-1"):
+        await get(session, server.url + "/both")
+        gone = handles.pop(first_out)
+        gone.uninstrument()
+        await get(session, server.url + "/one")
+        handles.pop().uninstrument()
+        await get(session, server.url + "/none")
+    left = set() if gone.target == "aiohttp" else ALL
+    assert [request.ours for request in server.received] == [ALL, left, set()]
+    assert vars(aiohttp.ClientSession)["_request"] is before

@@ -1,6 +1,7 @@
 """httpx: the trace goes on in services of one's own, and strangers learn nothing of it."""
 
 import asyncio
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -327,3 +328,35 @@ def test_a_hook_works_beside_the_instrumentation_and_in_threads(
     for number in range(8):
         with reamon.extract(server.at(f"/{number}").headers) as parent:
             assert parent.call_id == str(number)
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_beside_what_records_model_calls_in_any_order(
+    captured: Captured, server: EchoServer, ours_first: bool, first_out: int
+) -> None:
+    methods = [(httpx.HTTPTransport, "handle_request"), (httpx.Client, "send")]
+    before = [vars(owner)[name] for owner, name in methods]
+    names = ["httpx", "ollama"] if ours_first else ["ollama", "httpx"]
+    handles = [reamon.instrument(name) for name in names]
+    with httpx.Client() as client, reamon.trace_workflow("turn", call_id="c-1"):
+        client.get(server.url + "/both")
+        gone = handles.pop(first_out)
+        gone.uninstrument()
+        client.get(server.url + "/one")
+        handles.pop().uninstrument()
+        client.get(server.url + "/none")
+    left = set() if gone.target == "httpx" else ALL
+    assert [request.ours for request in server.received] == [ALL, left, set()]
+    assert [vars(owner)[name] for owner, name in methods] == before
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+def test_it_is_the_same_for_the_next_generation(
+    captured: Captured, server: EchoServer, instrument: Instrument, name: str
+) -> None:
+    module = importlib.import_module(name) if importlib.util.find_spec(name) else httpx
+    instrument()
+    with reamon.trace_workflow("turn", call_id="c-1"):
+        module.get(server.url + "/a")
+    assert server.at("/a").ours == ALL

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 from reamon.errors import MissingExtraError
 from reamon.guard import guarded
+from reamon.integrations.clients.httpx_responses import httpx_modules
 from reamon.integrations.outgoing import HEADERS, Outgoing, end
 from reamon.integrations.patches import Patches
 from reamon.tracing import ActiveSpan
@@ -17,7 +18,7 @@ _REMEMBERED: Final = "reamon.headers"
 
 
 def instrument_httpx(*, hosts: Iterable[str] = (), trace: bool = False) -> Callable[[], None]:
-    """Let every request of httpx carry the current span to hosts of your own, where the trace goes on.
+    """Let every request of httpx (and of httpx2) carry the current span to hosts of your own, where the trace goes on.
 
     Hooked into are the transports of httpx, where each single request passes: of every client, those that were made
     before included, sync and async, streamed or not, redirected or sent again. The request that your code sees stays as
@@ -44,16 +45,16 @@ def instrument_httpx(*, hosts: Iterable[str] = (), trace: bool = False) -> Calla
         ```
     """
     outgoing = Outgoing("instrument('httpx')", hosts, trace)
-    try:
-        import httpx  # noqa: PLC0415 - optional, and heavy
-    except ImportError as error:
-        raise MissingExtraError("instrument('httpx')", "httpx", error.name) from error
+    modules = httpx_modules()
+    if not modules:
+        raise MissingExtraError("instrument('httpx')", "httpx", "httpx")
     sender = _Sender(outgoing)
     patches = Patches()
-    for transport in (httpx.HTTPTransport, httpx.WSGITransport, httpx.MockTransport):
-        patches.wrap(transport, "handle_request", sender.send)
-    for async_transport in (httpx.AsyncHTTPTransport, httpx.ASGITransport, httpx.MockTransport):
-        patches.wrap(async_transport, "handle_async_request", sender.send_async)
+    for httpx in modules:
+        for transport in (httpx.HTTPTransport, httpx.WSGITransport, httpx.MockTransport):
+            patches.wrap(transport, "handle_request", sender.send)
+        for transport in (httpx.AsyncHTTPTransport, httpx.ASGITransport, httpx.MockTransport):
+            patches.wrap(transport, "handle_async_request", sender.send_async)
     return patches.undo
 
 
