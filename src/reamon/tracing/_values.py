@@ -16,6 +16,7 @@ from reamon.tracing._switch import switch
 from reamon.tracing.capture import DEFAULT_LIMIT, snapshot
 
 _SCALARS = frozenset((int, float, bool, type(None)))
+_SHORT = 256
 
 
 def usage_of(provider: object, model: object, consumed: Mapping[str, Any]) -> Usage:
@@ -71,6 +72,8 @@ def snapshot_of(value: Any) -> bytes:
 def plain(value: Any) -> Any:
     """An attribute's value as JSON has it, free of references into the application."""
     if type(value) in _SCALARS and value == value:  # noqa: PLR0124 - NaN is not
+        return value
+    if type(value) is str and len(value) <= _SHORT and value.isascii():  # that, JSON takes as it is
         return value
     return msgspec.json.decode(snapshot_of(value))
 

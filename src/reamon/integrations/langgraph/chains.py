@@ -15,6 +15,7 @@ from reamon.tracing import ActiveSpan, active_recorder, current_span, enter, fai
 from reamon.tracing.recorder import Pending
 
 _HIDDEN: Final = "langsmith:hidden"
+_BODY: Final = "seq:step:1"
 _GRAPH: Final = "graph run"
 _INTERNAL: Final = ("langgraph_", "ls_", "lc_", "__", "checkpoint_")
 
@@ -197,8 +198,7 @@ def _node_routing(name: str | None, tags: Sequence[str], parent: Run | None) -> 
     """What a run says the way of, if it is a routing function of the node around it: these come after its body."""
     if parent is None or parent.node is None or parent.node.routing.function(name) is None:
         return None
-    is_body = any(tag == "seq:step:1" for tag in tags)
-    return None if is_body else parent.node.routing
+    return None if _BODY in tags else parent.node.routing
 
 
 def _entry_routing(name: str | None, task: Task | None, parent: Run | None) -> Routing | None:

@@ -109,7 +109,10 @@ def is_command(value: Any) -> bool:
 
 
 def _is_a(value: Any, name: str) -> bool:
-    return any(base.__name__ == name for base in type(value).__mro__)
+    for base in type(value).__mro__:  # noqa: SIM110 - a third of the time of `any` with a generator
+        if base.__name__ == name:
+            return True
+    return False
 
 
 def _mapped(answer: Any, ends: Any) -> Any:
