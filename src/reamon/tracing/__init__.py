@@ -29,7 +29,6 @@ from reamon.tracing.propagation import SpanContext, propagate, wrap_executor
 from reamon.tracing.recorder import Recorder, active_recorder, attach, detach
 
 __all__ = [
-    "SUPPRESSED",
     "ActiveSpan",
     "Clock",
     "ForeignParent",
@@ -37,6 +36,7 @@ __all__ = [
     "NoopSpan",
     "Recorder",
     "RemoteScope",
+    "SUPPRESSED",
     "SpanContext",
     "Started",
     "active_recorder",
