@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from reamon.tracing import SUPPRESSED, ActiveSpan, NoopSpan, active_recorder, enter, innermost
+from reamon.tracing import ActiveSpan, NoopSpan, active_recorder, enter, innermost
+from reamon.tracing.noop import SUPPRESSED
 
 Current = ActiveSpan | NoopSpan | None
 

@@ -24,7 +24,7 @@ from reamon.tracing.handover import Handover, handover
 from reamon.tracing.headers import RemoteScope, extract, inject
 from reamon.tracing.lifecycle import fail, finish
 from reamon.tracing.manual import record_span, start_span
-from reamon.tracing.noop import SUPPRESSED, NoopSpan
+from reamon.tracing.noop import NoopSpan
 from reamon.tracing.propagation import SpanContext, propagate, wrap_executor
 from reamon.tracing.recorder import Recorder, active_recorder, attach, detach
 
@@ -36,7 +36,6 @@ __all__ = [
     "NoopSpan",
     "Recorder",
     "RemoteScope",
-    "SUPPRESSED",
     "SpanContext",
     "Started",
     "active_recorder",
