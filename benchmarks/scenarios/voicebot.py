@@ -6,6 +6,7 @@ are a server in a process of its own. Beside ours: LangSmith's own tracer, which
 """
 
 import asyncio
+import importlib
 import json
 import os
 import subprocess
@@ -58,11 +59,10 @@ def run(rounds: int) -> Outcome:
 
 
 async def _campaign(url: str) -> None:
-    from apps.voicebot import AgentOrchestrator, ModelService
-
-    models = ModelService(url)
+    voicebot = _application()
+    models = voicebot.ModelService(url)
     await models.start()
-    orchestrator = AgentOrchestrator(models, timeout=30)
+    orchestrator = voicebot.AgentOrchestrator(models, timeout=30)
 
     async def call(number: int) -> None:
         await asyncio.sleep(SECONDS_A_TURN * number / CALLS)
@@ -79,8 +79,6 @@ async def _campaign(url: str) -> None:
 @contextmanager
 def _recorder(subject: str, home: Path) -> Iterator[Any]:
     """What records the application; its value delivers what is still on the way."""
-    from apps.voicebot import AgentOrchestrator, ModelService
-
     if subject == OURS:
         import reamon
 
@@ -88,8 +86,8 @@ def _recorder(subject: str, home: Path) -> Iterator[Any]:
         reamon.instrument("langgraph")
         reamon.instrument("ollama")
         reamon.instrument(asyncio.Queue)
-        reamon.instrument(AgentOrchestrator)
-        reamon.instrument(ModelService, methods={"generate": "llm"})
+        reamon.instrument(_application().AgentOrchestrator)
+        reamon.instrument(_application().ModelService, methods={"generate": "llm"})
         yield lambda: _check(reamon.flush(30))
     elif subject == SDK:
         import langsmith
@@ -102,6 +100,10 @@ def _recorder(subject: str, home: Path) -> Iterator[Any]:
     else:
         with nullcontext():
             yield lambda: None
+
+
+def _application() -> Any:
+    return importlib.import_module("apps.voicebot")  # of the tests
 
 
 def _check(delivered: bool) -> None:

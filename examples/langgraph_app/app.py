@@ -58,7 +58,7 @@ class SalesTeam:
 
     async def process_input(self, call_id: str, user_input: str) -> str:
         """One turn of a call."""
-        state = {"messages": [HumanMessage(user_input)]}
+        state = CallState(messages=[HumanMessage(user_input)])
         try:
             result = await self.graph.ainvoke(state, {"configurable": {"thread_id": call_id}})
             return str(result["messages"][-1].content)
