@@ -9,6 +9,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTEST = ("python", "-m", "pytest")
 FAST = ("-n", "auto", "-m", "not slow")
+TESTS = ("test", "ecosystem")
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -23,21 +24,21 @@ def install(session: nox.Session, *groups: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests, the slow ones left out, on the Python that runs nox."""
-    install(session, "test")
+    install(session, *TESTS)
     session.run(*PYTEST, *FAST, *session.posargs)
 
 
 @nox.session(name="tests-all", python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
     """The same tests on every Python that is supported."""
-    install(session, "test")
+    install(session, *TESTS)
     session.run(*PYTEST, *FAST, *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """The slow tests: processes that are killed, many writers at once, whole campaigns."""
-    install(session, "test")
+    install(session, *TESTS)
     session.run(*PYTEST, "-m", "slow", "--durations", "10", *session.posargs)
 
 
@@ -66,7 +67,7 @@ def layers(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Every Python block of README and docs, every example, and what the pages say about settings and commands."""
-    install(session, "test")
+    install(session, *TESTS)
     session.run(*PYTEST, "tests/shape/test_documentation.py", "tests/shape/test_examples.py", *session.posargs)
 
 
@@ -80,10 +81,21 @@ def lowest(session: nox.Session) -> None:
     session.run(*PYTEST, "-n", "auto", "-m", "not slow and not current_sdk", *session.posargs)
 
 
+@nox.session(name="langgraph-0.2", python=PYTHONS[0])
+def langgraph_02(session: nox.Session) -> None:
+    """The tests of graphs, orchestrators and the voicebot, with the langgraph of before 1.0."""
+    session.install(
+        ".[aiohttp,httpx,langgraph,ollama]", "langgraph==0.2.*", *nox.project.dependency_groups(PYPROJECT, "test")
+    )
+    places = ("langgraph", "orchestrator", "test_voicebot.py")
+    paths = [f"tests/integrations/{place}" for place in places]
+    session.run(*PYTEST, "-n", "auto", "-m", "not slow and not current_sdk", *paths, *session.posargs)
+
+
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Lines and branches that the tests reach; too few is a failure (pyproject.toml says how many)."""
-    install(session, "test")
+    install(session, *TESTS)
     session.run(*PYTEST, *FAST, "--cov", "--cov-report", "term-missing", *session.posargs)
 
 

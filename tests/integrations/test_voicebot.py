@@ -1,6 +1,7 @@
 """An application of REAutomation2's shape (tests/apps/voicebot), recorded without a change to it, and told in full."""
 
 import asyncio
+import itertools
 import random
 import threading
 from collections import Counter
@@ -140,7 +141,7 @@ def assert_told_in_full(text: str, turn: list[Span]) -> None:
     assert [agent.execution_order for agent in agents] == list(range(1, len(path) + 1))
     handed_over = [agent.decision.next_agent if agent.decision else None for agent in agents]
     assert handed_over == [*path[1:], None]
-    for agent, successor in zip(agents, agents[1:], strict=False):
+    for agent, successor in itertools.pairwise(agents):
         assert agent.state_after is not None
         assert successor.state_before is not None
         assert agent.state_after.value == successor.state_before.value

@@ -276,6 +276,7 @@ def test_without_the_packages_the_extra_is_named() -> None:
     assert "pip install 'reamon[otlp]'" in ran.stdout
 
 
+@pytest.mark.current_sdk
 def test_its_own_requests_are_not_instrumented(server: OTLPServer) -> None:
     requests_instrumentor = pytest.importorskip("opentelemetry.instrumentation.requests").RequestsInstrumentor()
     from opentelemetry.sdk.trace import TracerProvider
