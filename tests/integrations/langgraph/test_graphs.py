@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import operator
 import threading
-from collections.abc import Callable
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import MemorySaver
@@ -14,54 +12,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
 import reamon
-from reamon.model import Span
 from reamon.testing import Captured, capture_spans
+from support.graphs import State, agents, chain_of, says, says_now, thread
 from support.trees import tree
-
-Node = Callable[..., Any]
-
-
-class State(TypedDict, total=False):
-    """A state with a value that is replaced and a list that grows."""
-
-    log: Annotated[list[str], operator.add]
-    score: int
-
-
-def says(word: str, **more: Any) -> Node:
-    """A node that adds one word to the log."""
-
-    async def node(state: State) -> dict[str, Any]:
-        return {"log": [word], **more}
-
-    return node
-
-
-def says_now(word: str) -> Node:
-    """The same, synchronously."""
-    return lambda state: {"log": [word]}
-
-
-def chain_of(*names: str, node: Callable[[str], Node] = says, **options: Any) -> Any:
-    """A graph whose nodes follow one another."""
-    graph = StateGraph(State)
-    for name in names:
-        graph.add_node(name, node(name))
-    for before, after in zip((START, *names), (*names, END), strict=True):
-        graph.add_edge(before, after)
-    return graph.compile(**options)
-
-
-def agents(captured: Captured) -> list[Span]:
-    """The agent executions, in their order."""
-    found = [span for span in captured.spans if span.kind == "agent"]
-    return sorted(found, key=lambda span: span.execution_order or 0)
-
-
-def thread(name: str) -> dict[str, Any]:
-    """The configuration of a conversation."""
-    return {"configurable": {"thread_id": name}}
-
 
 CHAIN = """\
 workflow LangGraph
@@ -174,7 +127,7 @@ async def test_a_route_to_the_end_is_no_hand_over(captured: Captured) -> None:
     graph.add_edge(START, "a")
     graph.add_conditional_edges("a", lambda state: "stop", {"stop": END})
     await graph.compile().ainvoke({"log": []})
-    (agent,) = agents(captured)
+    (agent,) = agents(captured.spans)
     assert (agent.decision, agent.attributes["reamon.routed_to"]) == (None, [])
 
 
@@ -208,7 +161,7 @@ workflow LangGraph
   agent right -> join
   agent join"""
     )
-    assert agents(captured)[0].attributes["reamon.routed_to"] == ["left", "right"]
+    assert agents(captured.spans)[0].attributes["reamon.routed_to"] == ["left", "right"]
 
 
 async def test_what_is_sent_runs_once_for_each_packet_with_its_own_input(captured: Captured) -> None:
@@ -221,7 +174,7 @@ async def test_what_is_sent_runs_once_for_each_packet_with_its_own_input(capture
     graph.add_edge(START, "start")
     graph.add_conditional_edges("start", lambda state: [Send("worker", {"number": n}) for n in (1, 2)], ["worker"])
     await graph.compile().ainvoke({"log": []})
-    start, *workers = agents(captured)
+    start, *workers = agents(captured.spans)
     assert start.decision is not None
     assert start.decision.next_agent == "worker"
     assert [span.state_before.value for span in workers if span.state_before] == [{"number": 1}, {"number": 2}]
@@ -276,7 +229,7 @@ async def test_the_state_before_is_true_although_the_node_changes_it_in_place(ca
     graph.add_node("mutate", mutate)
     graph.add_edge(START, "mutate")
     await graph.compile().ainvoke({"log": ["before"], "score": 0})
-    (agent,) = agents(captured)
+    (agent,) = agents(captured.spans)
     assert agent.state_before is not None
     assert agent.state_after is not None
     assert agent.state_before.value == {"log": ["before"], "score": 0}
@@ -285,7 +238,7 @@ async def test_the_state_before_is_true_although_the_node_changes_it_in_place(ca
 
 async def test_the_state_after_is_the_graphs_own_with_its_reducers_applied(captured: Captured) -> None:
     await chain_of("a", "b", "c").ainvoke({"log": ["start"]})
-    after = [span.state_after.value["log"] for span in agents(captured) if span.state_after]
+    after = [span.state_after.value["log"] for span in agents(captured.spans) if span.state_after]
     assert after == [["start", "a"], ["start", "a", "b"], ["start", "a", "b", "c"]]
 
 
@@ -296,7 +249,7 @@ async def test_nodes_that_run_at_once_each_have_their_own_state_after(captured: 
     graph.add_edge(START, "left")
     graph.add_edge(START, "right")
     await graph.compile().ainvoke({"log": ["start"], "score": 0})
-    after = {span.name: span.state_after.value for span in agents(captured) if span.state_after}
+    after = {span.name: span.state_after.value for span in agents(captured.spans) if span.state_after}
     assert after == {
         "left": {"log": ["start", "left"], "score": 1},
         "right": {"log": ["start", "right"], "score": 0},
@@ -313,7 +266,7 @@ async def test_a_node_that_fails_has_the_state_that_it_left(captured: Captured) 
     graph.add_edge(START, "fail")
     with pytest.raises(LookupError):
         await graph.compile().ainvoke({"log": []})
-    (agent,) = agents(captured)
+    (agent,) = agents(captured.spans)
     assert tree(captured.spans) == "workflow LangGraph [error]\n  agent fail [error]"
     assert agent.error is not None
     assert agent.state_after is not None
@@ -336,7 +289,7 @@ async def test_an_interrupt_is_no_error_and_resuming_goes_on_in_the_same_call(ca
     compiled.invoke({"log": []}, thread("call-1"))
     compiled.invoke(Command(resume="yes"), thread("call-1"))
     assert tree(captured.spans) == "workflow LangGraph\n  agent a -> ask\n  agent ask\nworkflow LangGraph\n  agent ask"
-    asked = next(span for span in agents(captured) if span.name == "ask" and span.events)
+    asked = next(span for span in agents(captured.spans) if span.name == "ask" and span.events)
     assert (asked.events[0].name, asked.events[0].attributes) == ("interrupt", {"values": ["may I call you?"]})
     assert asked.error is not None
     assert asked.error.type.endswith("GraphInterrupt"), "what LangSmith knows an interrupt by"
@@ -420,7 +373,7 @@ async def test_each_attempt_of_a_node_that_is_retried_is_told(captured: Captured
     graph.add_edge(START, "flaky")
     await graph.compile().ainvoke({"log": []})
     assert tree(captured.spans) == "workflow LangGraph\n  agent flaky [error]\n  agent flaky"
-    assert [span.attributes.get("reamon.attempt") for span in agents(captured)] == [None, 2]
+    assert [span.attributes.get("reamon.attempt") for span in agents(captured.spans)] == [None, 2]
 
 
 # -- many at once -----------------------------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ class Chains:
             return self._begin_chain(name, inputs, metadata, parent, task, entry)
         if task is not None and name == task.node and task.namespace != (parent.namespace if parent else None):
             return self._begin_node(task, inputs, metadata, parent)
+        if call is not None and metadata.get(self._call_id_key) is None:
+            call_id = call.configured(self._call_id_key)
+            metadata = metadata if call_id is None else {**metadata, self._call_id_key: call_id}
         run = self._begin_chain(name, inputs, metadata, parent, task, _node_routing(name, tags, parent))
         if run.span is None:
             return run

@@ -146,7 +146,8 @@ def _streamed(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...]
 
 
 def _graph_streamed(wrapped: Callable[..., Any], graph: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return _two_sided(wrapped(*args, **kwargs), lambda: _TwoSides(GraphCall(graph, kwargs)))
+    config = kwargs.get("config") or (args[1] if len(args) > 1 else None)
+    return _two_sided(wrapped(*args, **kwargs), lambda: _TwoSides(GraphCall(graph, config, kwargs)))
 
 
 def _two_sided(generator: Any, begin: Callable[[], _TwoSides]) -> Any:

@@ -189,7 +189,7 @@ class GraphRun:
 
     def returns_state(self, node: NodeRun, returned: Any) -> bool:
         """Whether what a node returned is the whole state that it leaves, and not what it changes of it."""
-        is_object = not isinstance(returned, dict | list | str | int | float | tuple)
+        is_object = not issubclass(type(returned), dict | list | str | int | float | tuple)
         return is_object and type(returned) is type(node.given) and not has_reducers(self.graph)
 
     def _complete_state(self, state: bytes | None) -> None:

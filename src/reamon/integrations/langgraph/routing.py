@@ -57,7 +57,7 @@ class Routing:
 
     def commanded(self, output: Any) -> None:
         """The node returned this; a `Command` in it, or several, may say where to go."""
-        for command in output if isinstance(output, list | tuple) else (output,):
+        for command in output if issubclass(type(output), list | tuple) else (output,):
             if is_command(command) and command.goto:
                 self._lead_to(targets_of(command.goto, None))
 
@@ -99,7 +99,7 @@ def targets_of(answer: Any, ends: Any) -> tuple[str, ...]:
         >>> targets_of(["good", "bad"], {"good": "book", "bad": "__end__"})
         ('book', '__end__')
     """
-    answers = answer if isinstance(answer, list | tuple) else (answer,)
+    answers = answer if issubclass(type(answer), list | tuple) else (answer,)
     return tuple(_named(_mapped(one, ends)) for one in answers)
 
 
@@ -125,7 +125,7 @@ def _mapped(answer: Any, ends: Any) -> Any:
 
 
 def _named(target: Any) -> str:
-    return target if isinstance(target, str) else type(target).__qualname__
+    return target if issubclass(type(target), str) else type(target).__qualname__
 
 
 def _static_targets(graph: Any, node: str) -> list[str]:

@@ -44,7 +44,7 @@ def updated(state: bytes, update: bytes | None, appended: frozenset[str] = froze
 
 def update_of(output: Any) -> Any:
     """What a node's output does to the state: itself, or what its `Command` says, or several do together."""
-    outputs = output if isinstance(output, list | tuple) else (output,)
+    outputs = output if issubclass(type(output), list | tuple) else (output,)
     if not any(is_command(one) for one in outputs):
         return output
     merged: dict[str, Any] = {}
