@@ -61,9 +61,15 @@ def app() -> Iterator[celery.Celery]:
 def worked() -> Iterator[celery.Celery]:
     """An application with a worker, in a thread of its own, which starts before anything is instrumented."""
     made = office(broker_url="memory://", result_backend="cache+memory://")
-    with start_worker(made, perform_ping_check=False, pool="solo", loglevel="CRITICAL"):
+    signals.setup_logging.connect(leave_logging_alone)
+    with start_worker(made, perform_ping_check=False, pool="solo"):
         yield made
+    signals.setup_logging.disconnect(leave_logging_alone)
     made.close()
+
+
+def leave_logging_alone(**_: Any) -> None:
+    """Who listens to `setup_logging` does it; otherwise the worker changes it for the whole process."""
 
 
 def office(**settings: Any) -> celery.Celery:
