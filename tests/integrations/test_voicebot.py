@@ -197,16 +197,15 @@ async def test_the_wait_for_the_shared_lock_is_told_apart_from_work(captured: Ca
             agent.lock = lock
         await lock.acquire()
         turn = asyncio.create_task(orchestrator.process_input("call-1", "hello"))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         lock.release()
         await turn
         reported = orchestrator.agents[next(iter(orchestrator.agents))].reported_ms
     (agent,) = agents_in(turns_of(captured.spans, "call-1")[0])
     assert agent.queue_wait_ns is not None
     assert agent.duration_ns is not None
-    assert agent.queue_wait_ns >= 0.09e9
-    assert agent.duration_ns - agent.queue_wait_ns < 0.09e9
-    assert reported[0] < 90, "the application itself does not see the wait"
+    assert 0.2e9 < agent.queue_wait_ns < agent.duration_ns
+    assert reported[0] * 1e6 < agent.duration_ns - 0.2e9, "the application itself does not see the wait"
 
 
 async def test_logical_calls_and_the_requests_they_became_are_both_counted(
