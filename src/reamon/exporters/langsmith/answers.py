@@ -11,15 +11,11 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Final
 
 from reamon.errors import ExportError, Paused, Rejected, RetryAfter
 from reamon.exporters.langsmith.connection import Answer
 
-_LONGEST_WAIT: Final = 3600.0  # seconds; whoever names more may have meant something else
 _NEEDS_WORKSPACE: Final = "org_scoped_key_requires_workspace"
 
 
@@ -59,24 +55,16 @@ def read(answer: Answer, runs: int, *, now: Callable[[], float] = time.time) -> 
         case 409 if runs == 1:
             return
         case 409:
-            raise Conflict(_reason(answer))
+            raise Conflict(answer.reason)
         case 400 | 413 | 422:
             # Not certain: a gateway that is broken may say so to everything.
-            raise Rejected(_reason(answer), certain=False)
+            raise Rejected(answer.reason, certain=False)
         case 401 | 403 | 404:
-            raise Paused(_reason(answer), _fix(answer))
+            raise Paused(answer.reason, _fix(answer))
         case status if 300 <= status < 400:
-            raise ExportError(f"{_reason(answer)} (a redirect is not followed; is LANGSMITH_ENDPOINT right?)")
-    seconds = _retry_after(answer, now)
-    raise RetryAfter(seconds, _reason(answer)) if seconds > 0 else ExportError(_reason(answer))
-
-
-def _reason(answer: Answer) -> str:
-    try:
-        words = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-    except ValueError:
-        words = str(answer.status)
-    return f"{words}: {answer.text}" if answer.text else words
+            raise ExportError(f"{answer.reason} (a redirect is not followed; is LANGSMITH_ENDPOINT right?)")
+    seconds = answer.retry_after(now)
+    raise RetryAfter(seconds, answer.reason) if seconds > 0 else ExportError(answer.reason)
 
 
 def _fix(answer: Answer) -> str:
@@ -87,17 +75,3 @@ def _fix(answer: Answer) -> str:
     if _NEEDS_WORKSPACE in answer.text:
         return "set LANGSMITH_WORKSPACE_ID to the workspace that is meant, since the key is valid in several"
     return "use a key that may write to this workspace (LANGSMITH_API_KEY, LANGSMITH_WORKSPACE_ID)"
-
-
-def _retry_after(answer: Answer, now: Callable[[], float]) -> float:
-    """Seconds to wait; 0 where the answer does not say, or nothing sensible."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        seconds = float(said)
-    else:
-        try:
-            moment = parsedate_to_datetime(said)
-        except ValueError:
-            return 0.0
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now()
-    return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from reamon.exporters._answer import Answer
 from reamon.exporters._no_answer import NoAnswer, no_answer
 from reamon.exporters.langsmith import _sdk
 from reamon.exporters.langsmith._info import ServerInfo, server_info
@@ -26,37 +27,8 @@ __all__ = ["Answer", "Connection", "Method", "NoAnswer", "ServerInfo", "connect"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _INFO_KEPT: Final = 3600.0  # seconds
-_TEXT_LENGTH: Final = 300
 _SHORTEST_SECRET: Final = 8  # what is shorter stands in any text by chance
 _HIDDEN: Final = "(the API key)"
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What LangSmith answered.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, names in lower case.
-        body: The content, decompressed. The API key is blotted out of it, should somebody have sent it back.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """The beginning of the body on one line, for people."""
-        words = " ".join(self.body[: 4 * _TEXT_LENGTH].decode("utf-8", "replace").split())
-        return "".join(letter for letter in words if letter.isprintable())[:_TEXT_LENGTH]
-
-    @property
-    def json(self) -> Any:
-        """The body decoded; None if it is not JSON."""
-        try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, RecursionError):
-            return None
 
 
 class Connection:

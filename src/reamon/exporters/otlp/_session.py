@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import requests
 
+from reamon.exporters._answer import Answer
 from reamon.exporters._no_answer import no_answer
 from reamon.exporters._transport import BoundedSession
-from reamon.exporters.otlp.answers import Answer
 
 _SHORTEST_SECRET: Final = 8  # what is shorter stands in any text by chance
 _HIDDEN: Final = "(a header's value)"

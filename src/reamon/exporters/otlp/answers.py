@@ -12,19 +12,15 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from reamon.errors import ExportError, Paused, Rejected, RetryAfter
+from reamon.exporters._answer import Answer, shown
 from reamon.guard import log
 
-_LONGEST_WAIT: Final = 3600.0  # seconds; whoever names more may have meant something else
-_TEXT_LENGTH: Final = 300
 _NOT_NOW: Final = frozenset((408, 425, 429))
 _FIXES: Final = {
     401: "set REAMON_OTLP__HEADERS (or OTEL_EXPORTER_OTLP_HEADERS) to what this receiver wants, such as an API key",
@@ -36,31 +32,6 @@ _FIXES: Final = {
     410: "set REAMON_OTLP__ENDPOINT to the address that takes traces now",
     415: "use a receiver that reads OTLP as protobuf over HTTP, or set REAMON_OTLP__COMPRESSION=none",
 }
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the receiver answered.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, names in lower case.
-        body: The content, decompressed.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """The beginning of the body on one line, for people."""
-        words = " ".join(self.body[: 4 * _TEXT_LENGTH].decode("utf-8", "replace").split())
-        return "".join(letter for letter in words if letter.isprintable() and letter != "\ufffd")[:_TEXT_LENGTH]
-
-    @property
-    def form(self) -> str:
-        """What the body is said to be."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def read(answer: Answer, spans: int, *, now: Callable[[], float] = time.time) -> None:
@@ -89,14 +60,14 @@ def read(answer: Answer, spans: int, *, now: Callable[[], float] = time.time) ->
         _read_success(answer, spans)
         return
     if status in _FIXES:
-        raise Paused(_reason(answer), _FIXES[status])
+        raise Paused(answer.reason, _FIXES[status])
     if 400 <= status < 500 and status not in _NOT_NOW:
         # Not certain: a gateway that is broken may say so to everything.
-        raise Rejected(_reason(answer), certain=False)
+        raise Rejected(answer.reason, certain=False)
     if 300 <= status < 400:
-        raise ExportError(f"{_reason(answer)} (a redirect is not followed; is REAMON_OTLP__ENDPOINT right?)")
-    seconds = _retry_after(answer, now)
-    raise RetryAfter(seconds, _reason(answer)) if seconds > 0 else ExportError(_reason(answer))
+        raise ExportError(f"{answer.reason} (a redirect is not followed; is REAMON_OTLP__ENDPOINT right?)")
+    seconds = answer.retry_after(now)
+    raise RetryAfter(seconds, answer.reason) if seconds > 0 else ExportError(answer.reason)
 
 
 def _read_success(answer: Answer, spans: int) -> None:
@@ -136,7 +107,7 @@ def _of_protobuf(answer: Answer) -> tuple[int, str]:
         said = ExportTraceServiceResponse.FromString(answer.body).partial_success
     except Exception:  # protobuf has an error of its own for that, in a module without types
         raise _stranger(answer) from None
-    return said.rejected_spans, _shown(said.error_message)
+    return said.rejected_spans, shown(said.error_message)
 
 
 def _of_json(answer: Answer) -> tuple[int, str]:
@@ -149,34 +120,8 @@ def _of_json(answer: Answer) -> tuple[int, str]:
         return 0, ""
     count = str(said.get("rejectedSpans", said.get("rejected_spans", 0)))  # JSON has 64-bit numbers as text
     message = said.get("errorMessage", said.get("error_message", ""))
-    return int(count) if count.isascii() and count.isdigit() else 0, _shown(str(message))
+    return int(count) if count.isascii() and count.isdigit() else 0, shown(str(message))
 
 
 def _stranger(answer: Answer) -> ExportError:
     return ExportError(f"{answer.status}, but not from an OTLP receiver (a proxy, or a web page?): {answer.text}")
-
-
-def _shown(text: str) -> str:
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:_TEXT_LENGTH]
-
-
-def _reason(answer: Answer) -> str:
-    try:
-        words = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-    except ValueError:
-        words = str(answer.status)
-    return f"{words}: {answer.text}" if answer.text else words
-
-
-def _retry_after(answer: Answer, now: Callable[[], float]) -> float:
-    """Seconds to wait; 0 where the answer does not say, or nothing sensible."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        seconds = float(said)
-    else:
-        try:
-            moment = parsedate_to_datetime(said)
-        except (TypeError, ValueError):
-            return 0.0
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now()
-    return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from reamon.errors import ConfigurationError, ExportError, MissingExtraError
-from reamon.exporters.otlp.answers import Answer
+from reamon.exporters._answer import Answer
 from reamon.processes import abandon
 from reamon.settings import OTLPSettings
 
