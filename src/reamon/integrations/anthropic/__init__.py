@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reamon.errors import MissingExtraError
-from reamon.integrations.anthropic.requests import RequestReading
+from reamon.integrations.anthropic.requests import request_reading
 from reamon.integrations.clients import SdkWatch, known_providers
 
 __all__ = ["instrument_anthropic"]
@@ -34,4 +34,4 @@ def instrument_anthropic(*, providers: Mapping[str, str] | None = None) -> Calla
     except ImportError as error:
         raise MissingExtraError('instrument("anthropic")', "anthropic", error.name) from error
     classes: tuple[Any, ...] = anthropic.Anthropic, anthropic.AsyncAnthropic, anthropic.Stream
-    return SdkWatch(RequestReading(known), *classes).undo
+    return SdkWatch(request_reading(known), *classes).undo

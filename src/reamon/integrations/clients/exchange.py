@@ -70,6 +70,28 @@ class Exchange:
             if _CURRENT.get() is self:
                 _CURRENT.set(before)
 
+    def call_through(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the client's method inside of the exchange; what it returns or raises goes on as it is."""
+        try:
+            with self.inside():
+                result = method(*args, **kwargs)
+        except BaseException as error:
+            self.failed(error)
+            raise
+        self.returned(result)
+        return result
+
+    async def await_through(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The same of a coroutine function."""
+        try:
+            with self.inside():
+                result = await method(*args, **kwargs)
+        except BaseException as error:
+            self.failed(error)
+            raise
+        self.returned(result)
+        return result
+
     # -- the client's method -----------------------------------------------------------------------------------------
 
     @guarded(default=None)

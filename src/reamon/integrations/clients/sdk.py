@@ -62,14 +62,7 @@ class SdkWatch:
         exchange = self._begin(client, _options(args, kwargs)) if enabled() else None
         if exchange is None:
             return wrapped(*args, **kwargs)
-        try:
-            with exchange.inside():
-                result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            exchange.failed(error)
-            raise
-        exchange.returned(result)
-        return result
+        return exchange.call_through(wrapped, args, kwargs)
 
     def _request_async(
         self, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -82,14 +75,7 @@ class SdkWatch:
         exchange = self._begin(client, _options(args, kwargs))
         if exchange is None:
             return await wrapped(*args, **kwargs)
-        try:
-            with exchange.inside():
-                result = await wrapped(*args, **kwargs)
-        except BaseException as error:
-            exchange.failed(error)
-            raise
-        exchange.returned(result)
-        return result
+        return await exchange.await_through(wrapped, args, kwargs)
 
     @guarded(default=None)
     def _begin(self, client: Any, options: SdkRequest) -> Exchange | None:

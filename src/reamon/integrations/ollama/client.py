@@ -35,14 +35,7 @@ def _request(wrapped: Callable[..., Any], _client: Any, args: tuple[Any, ...], k
     exchange = _begin(asked)
     if exchange is None:
         return wrapped(*args, **kwargs)
-    try:
-        with exchange.inside():
-            result = wrapped(*args, **kwargs)
-    except BaseException as error:
-        exchange.failed(error)
-        raise
-    exchange.returned(result)
-    return result
+    return exchange.call_through(wrapped, args, kwargs)
 
 
 def _request_async(wrapped: Callable[..., Any], _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -58,14 +51,7 @@ async def _awaited(
     exchange = _begin(asked)
     if exchange is None:
         return await wrapped(*args, **kwargs)
-    try:
-        with exchange.inside():
-            result = await wrapped(*args, **kwargs)
-    except BaseException as error:
-        exchange.failed(error)
-        raise
-    exchange.returned(result)
-    return result
+    return await exchange.await_through(wrapped, args, kwargs)
 
 
 def _stream(items: Generator[Any, None, None], asked: ModelRequest, parent: Parent) -> Generator[Any, None, None]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from reamon.errors import MissingExtraError
 from reamon.integrations.clients import SdkWatch, known_providers
-from reamon.integrations.openai.requests import RequestReading
+from reamon.integrations.openai.requests import request_reading
 
 __all__ = ["instrument_openai"]
 
@@ -34,4 +34,4 @@ def instrument_openai(*, providers: Mapping[str, str] | None = None) -> Callable
     except ImportError as error:
         raise MissingExtraError('instrument("openai")', "openai", error.name) from error
     classes: tuple[Any, ...] = openai.OpenAI, openai.AsyncOpenAI, openai.Stream
-    return SdkWatch(RequestReading(known), *classes).undo
+    return SdkWatch(request_reading(known), *classes).undo

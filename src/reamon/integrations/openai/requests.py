@@ -3,19 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reamon.integrations.clients.answers import AnswerReader
-from reamon.integrations.clients.providers import provider_of
-from reamon.integrations.model_call import ModelRequest
+from reamon.integrations.clients.requests import Operation, RequestReading
 from reamon.integrations.openai.answers import ChatReader, CompletionReader, EmbeddingReader
 from reamon.integrations.openai.responses import ResponseReader
 
-_OPERATIONS: Final[Mapping[str, tuple[str, type[AnswerReader], tuple[str, ...]]]] = {
+_OPERATIONS: Final[Mapping[str, Operation]] = {
     "/chat/completions": ("chat", ChatReader, ("messages", "tools", "functions")),
     "/completions": ("text_completion", CompletionReader, ("prompt", "suffix")),
     "/responses": ("chat", ResponseReader, ("instructions", "input", "tools", "prompt", "previous_response_id")),
     "/embeddings": ("embeddings", EmbeddingReader, ("input",)),
 }
-"""By path: OpenTelemetry's name of the operation, what reads the answer, and what of the request is its input."""
 
 _RENAMED: Final = {
     "max_completion_tokens": "max_tokens",
@@ -55,30 +52,9 @@ _PARAMETERS: Final = (
 )
 
 
-class RequestReading:
-    """Reads the requests of the openai client.
-
-    Args:
-        providers: Who runs the models behind addresses of the user's.
-    """
-
-    def __init__(self, providers: Mapping[str, str]) -> None:
-        self._providers = providers
-
-    def __call__(self, client: Any, path: str, body: dict[str, Any]) -> tuple[ModelRequest, AnswerReader] | None:
-        """What the model is asked, and what reads its answer; None for another request."""
-        known = _OPERATIONS.get(path)
-        if known is None:
-            return None
-        operation, reader, inputs = known
-        request = ModelRequest(
-            operation=operation,
-            provider=provider_of(client.base_url, self._providers),
-            model=body.get("model"),
-            input={name: body[name] for name in inputs if body.get(name) is not None},
-            parameters=_parameters(body),
-        )
-        return request, reader()
+def request_reading(providers: Mapping[str, str]) -> RequestReading:
+    """Reads the requests of the openai client."""
+    return RequestReading(_OPERATIONS, _parameters, providers)
 
 
 def _parameters(body: Mapping[str, Any]) -> dict[str, Any]:
