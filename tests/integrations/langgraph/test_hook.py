@@ -107,7 +107,7 @@ def test_callbacks_of_the_application_go_on_as_ever(captured: Captured) -> None:
             raise RuntimeError("theirs")
 
     chain_of("a", node=says_now).invoke({"log": []}, {"callbacks": [Theirs()]})
-    assert [name for name in names if not name.startswith("_")] == ["LangGraph", "a"]
+    assert {"LangGraph", "a"} <= set(names)
     assert tree(captured.spans) == "workflow LangGraph\n  agent a"
 
 

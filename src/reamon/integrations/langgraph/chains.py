@@ -10,7 +10,7 @@ from reamon.integrations.langgraph.nodes import AgentRule, GraphRun, NodeRun, Ta
 from reamon.integrations.langgraph.routing import START, Routing, is_command
 from reamon.integrations.langgraph.runs import Run
 from reamon.integrations.langgraph.states import update_of
-from reamon.model import Payload, SpanKind
+from reamon.model import SpanKind
 from reamon.tracing import ActiveSpan, active_recorder, current_span, enter, fail, finish, leave, snapshot, start_span
 from reamon.tracing.recorder import Pending
 
@@ -139,13 +139,13 @@ class Chains:
         span = start_span(SpanKind.AGENT if is_agent else SpanKind.STEP, task.node, parent=enclosing, call_id=call_id)
         if not isinstance(span, ActiveSpan):
             return Run(task.node, None, parent, namespace=task.namespace)
-        raw = taken(inputs)
-        span.set_input(Payload(raw))
-        if is_agent:
-            span.set_state(before=Payload(raw))
+        raw = span.raw_input = taken(inputs)
+        span.set_attribute("langgraph_node", task.node)
+        if (details := span.details) is not None:  # what is plain already needs no snapshot
+            details.attributes["langgraph_step"] = task.step
+            details.state_before = raw if is_agent else None
         graph_run = parent.graph if parent is not None else None
         node = NodeRun(span, task, Routing(getattr(graph_run, "graph", None), task.node), inputs, raw)
-        span.set_attributes({"langgraph_node": task.node, "langgraph_step": task.step})
         if graph_run is not None:
             attempt = graph_run.node_started(task, raw)
             if attempt > 1:
@@ -175,7 +175,8 @@ def end_with(run: Run, error: BaseException) -> Pending | None:
 def _end_node(run: Run, node: NodeRun, outputs: Any, now: int) -> None:
     raw = taken(outputs)
     node.update, node.end = raw, now
-    node.span.set_output(Payload(raw))
+    if node.span.raw_output is None:
+        node.span.raw_output = raw
     node.routing.commanded(outputs)
     update = update_of(outputs)
     if update is not outputs:
@@ -193,8 +194,10 @@ def _end_node(run: Run, node: NodeRun, outputs: Any, now: int) -> None:
 
 def _note_routing(span: ActiveSpan, function: str, routing: Routing, answer: Any) -> None:
     """What a routing function answered."""
-    targets = list(routing.answered(function, answer))
-    span.set_attributes({"reamon.routed_from": routing.node, "reamon.routed_to": targets})
+    span.set_attribute("reamon.routed_from", routing.node)
+    targets = routing.answered(function, answer)
+    if (details := span.details) is not None:
+        details.attributes["reamon.routed_to"] = list(targets)
 
 
 def _node_routing(name: str | None, tags: Sequence[str], parent: Run | None) -> Routing | None:

@@ -9,7 +9,7 @@ from reamon.guard import guarded
 from reamon.integrations.langgraph.graph_call import GraphCall
 from reamon.integrations.langgraph.routing import Routing
 from reamon.integrations.langgraph.states import appending_keys, has_reducers, updated
-from reamon.model import Payload, SpanKind
+from reamon.model import SpanKind
 from reamon.tracing import ActiveSpan, snapshot
 
 AgentRule = Callable[[str, Mapping[str, Any]], bool]
@@ -103,18 +103,20 @@ class NodeRun:
 
     def describe(self) -> None:
         """Put on the span what is known in the end."""
+        details = self.span.details
+        if details is None:
+            return
         if self.is_agent and self.state_after is not None:
-            self.span.set_state(after=Payload(self.state_after))
+            details.state_after = self.state_after
         targets = self.routing.targets
         if targets is None:
             return
-        self.span.set_attribute("reamon.routed_to", list(targets))
-        details = self.span.details
-        decision = None if details is None else details.decision
+        details.attributes["reamon.routed_to"] = list(targets)
         if not targets or not self.is_agent:
             return  # the turn ends here; whom the agent would have liked to go on stays its decision
+        decision = details.decision
         if decision is not None and decision.next_agent not in (None, *targets):
-            self.span.set_attribute("reamon.proposed_next_agent", decision.next_agent)
+            details.attributes["reamon.proposed_next_agent"] = decision.next_agent
         self.span.record_decision(
             next_agent=targets[0],
             reasoning=None if decision is None else decision.reasoning,
