@@ -54,6 +54,23 @@ async def test_the_same_is_streamed_as_events(captured: Captured) -> None:
     assert tree(captured.spans) == CHAIN
 
 
+@pytest.mark.parametrize("way", ["events v1", "log", "all modes", "batch"])
+@pytest.mark.filterwarnings("ignore")
+async def test_the_same_runs_in_every_other_way(captured: Captured, way: str) -> None:
+    graph, given = chain_of("a", "b"), {"log": []}
+    if way == "batch":
+        await graph.abatch([given])
+    elif way == "all modes":
+        modes = ["values", "updates", "debug", "messages", "custom"]
+        async for _ in graph.astream(given, stream_mode=modes, subgraphs=True):
+            assert reamon.current_span().span_id == ""
+    else:
+        stream = graph.astream_log(given) if way == "log" else graph.astream_events(given, version="v1")
+        async for _ in stream:
+            assert reamon.current_span().span_id == ""
+    assert tree(captured.spans) == CHAIN
+
+
 def test_a_graph_that_was_compiled_before_counts_too() -> None:
     graph = chain_of("a", "b", node=says_now)
     with capture_spans() as captured, reamon.instrument("langgraph"):
