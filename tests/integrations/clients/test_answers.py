@@ -64,3 +64,12 @@ def test_text_is_kept_up_to_a_bound() -> None:
     assert len(str(pieces)) == 1_000_000
     assert not pieces.add("")
     assert not pieces.add(None)
+
+
+@pytest.mark.parametrize("embeddings", [True, {"type": None}, "text", 3, None, []])
+def test_embeddings_of_another_shape_are_none(embeddings: object) -> None:
+    reader = OllamaReader()
+    reader.whole({"embeddings": embeddings})
+    answer = reader.answer()
+    assert answer is not None
+    assert answer.output is None

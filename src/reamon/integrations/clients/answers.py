@@ -99,9 +99,9 @@ def error_of(document: Mapping[str, Any]) -> str | None:
     return str(error) if error else None
 
 
-def vectors(embeddings: list[Any]) -> dict[str, int] | None:
-    """What stands for embeddings: how many there are, and of what size."""
-    if not embeddings:
+def vectors(embeddings: object) -> dict[str, int] | None:
+    """What stands for embeddings: how many there are, and of what size; None for what is no list of any."""
+    if not isinstance(embeddings, list) or not embeddings:
         return None
     first = embeddings[0]
     if isinstance(first, str):  # 32-bit floats in base64

@@ -35,8 +35,7 @@ class OllamaReader(AnswerReader):
         """The whole answer."""
         self.piece(document)
         embedding = document.get("embedding")  # the older API's, of one text
-        embeddings = document.get("embeddings")
-        self._vectors = vectors([embedding] if isinstance(embedding, list) else embeddings or [])
+        self._vectors = vectors([embedding] if isinstance(embedding, list) else document.get("embeddings"))
 
     def piece(self, document: Mapping[str, Any]) -> bool:
         """A line of the stream, which looks like a whole answer."""
