@@ -1,6 +1,7 @@
 """Boundaries: what fails inside of a call that answers all the same."""
 
 import asyncio
+import contextvars
 
 import reamon
 from reamon.integrations.boundary import Boundary, boundary
@@ -55,3 +56,16 @@ async def test_a_task_of_the_call_belongs_to_it_and_what_outlives_it_does_not(ca
     around.span.end()
     go_on.set()
     assert await outliving is None
+
+
+def test_it_is_found_by_its_span_where_only_that_has_come_along(captured: Captured) -> None:
+    with reamon.trace_agent("scheduler") as agent:
+        assert isinstance(agent, ActiveSpan)
+        with Boundary(agent) as around:
+            with reamon.trace_tool("look up"):
+                work = reamon.handover()
+            context = contextvars.Context()
+            assert context.run(boundary) is None
+            context.run(work.__enter__)
+            assert context.run(boundary) is around
+        assert context.run(boundary) is None

@@ -9,9 +9,13 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Self
 
-from reamon.tracing import ActiveSpan
+from reamon.tracing import ActiveSpan, current_span
 
 _CURRENT: Final["ContextVar[Boundary | None]"] = ContextVar("reamon_boundary", default=None)
+
+_open: Final[dict[int, "Boundary"]] = {}
+"""Those whose methods run, by the identity of their spans: where only the span has come along (a queue, a thread), they
+are found by it."""
 
 
 class Boundary:
@@ -39,11 +43,13 @@ class Boundary:
     def __enter__(self) -> Self:
         self._outer = _CURRENT.get()
         _CURRENT.set(self)
+        _open[id(self.span)] = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
     ) -> None:
+        _open.pop(id(self.span), None)
         if _CURRENT.get() is self:  # a coroutine may be closed in another context
             _CURRENT.set(self._outer)
 
@@ -70,7 +76,14 @@ class Boundary:
 def boundary() -> Boundary | None:
     """The innermost boundary here, or None; one whose method has returned already (a background task's) is none."""
     innermost = _CURRENT.get()
-    return innermost if innermost is not None and innermost.span.is_recording else None
+    if innermost is not None and innermost.span.is_recording:
+        return innermost
+    here = current_span()
+    node = here if isinstance(here, ActiveSpan) else None
+    while node is not None and id(node) not in _open:
+        node = node.parent
+    found = None if node is None else _open.get(id(node))
+    return found if found is not None and found.span.is_recording else None
 
 
 def note_failure(what: str, error: BaseException) -> None:

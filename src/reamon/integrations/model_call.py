@@ -9,10 +9,12 @@ an outer call whose inner ones were billed shows the tokens as attributes and ad
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
+from reamon.errors import ServiceError
 from reamon.guard import guarded
 from reamon.integrations.boundary import boundary
 from reamon.model import SpanKind, gen_ai
@@ -91,22 +93,31 @@ class ModelCall:
 
     Attributes:
         span: Its span.
-        requests: The HTTP requests that were made for it, retries included.
+        requests: The HTTP requests for it that were answered, or failed; retries included.
+        retries: Those of them that repeated one that had failed.
+        failure: What the last request, or call, inside failed with; None if it succeeded.
         is_billed_inside: Whether a call further inside has recorded the usage.
     """
 
-    __slots__ = ("_answer", "_boundary", "_failed_with", "_outer", "_request", "is_billed_inside", "requests", "span")
+    __slots__ = (
+        "_answer", "_boundary", "_inside", "_outer", "_request", "failure", "is_billed_inside", "requests", "retries",
+        "span",
+    )  # fmt: skip
 
     def __init__(self, span: ActiveSpan, request: ModelRequest, outer: "ModelCall | None") -> None:
         self.span = span
         self.requests = 0
+        self.retries = 0
+        self.failure: BaseException | None = None
         self.is_billed_inside = False
         self._request = request
         self._outer = outer
         self._boundary = boundary()  # asked now: a stream may end in another task, or in the garbage collector
-        self._failed_with: int | str | None = None
         self._answer: ModelAnswer | None = None
+        self._inside: set[ModelCall] = set()
         _open[id(span)] = self
+        if outer is not None:
+            outer._inside.add(self)
 
     @classmethod
     @guarded(default=None)
@@ -151,13 +162,31 @@ class ModelCall:
         Args:
             status: What it was answered with; None if it was not.
             error: What went wrong, if it was not answered.
-            retry: Whether it repeats one that failed; any but the first does, by default.
+            retry: Whether it repeats one that failed; one that follows a failure does, by default.
         """
         self.requests += 1
-        if retry or (retry is None and self.requests > 1):
-            said = {"attempt": self.requests, "status": status, "after": self._failed_with}
-            self.span.add_event("retry", **{name: value for name, value in said.items() if value is not None})
-        self._failed_with = type(error).__name__ if error is not None else status
+        if retry or (retry is None and self.failure is not None):
+            self._retried(status)
+        refused = status is not None and status >= HTTPStatus.BAD_REQUEST
+        self.failure = error or (ServiceError(f"HTTP {status}", status) if refused else None)
+
+    def _retried(self, status: int | None = None) -> None:
+        self.retries += 1
+        failure = self.failure
+        after = failure.status if isinstance(failure, ServiceError) else failure and type(failure).__name__
+        said = {"attempt": self.requests, "status": status, "after": after}
+        self.span.add_event("retry", **{name: value for name, value in said.items() if value is not None})
+
+    @property
+    def requests_made(self) -> int:
+        """The HTTP requests that were made for it so far, those under way included."""
+        return self.requests + sum(call._uncounted() for call in tuple(self._inside))
+
+    def _uncounted(self) -> int:
+        """Its requests that the call around it does not know of yet."""
+        if self._request.is_physical:
+            return 0 if self.requests else 1
+        return self.requests_made or 1
 
     def first_token(self) -> None:
         """The first token, or part of a tool call, is there."""
@@ -180,23 +209,36 @@ class ModelCall:
         if not self.span.is_recording:
             return
         self._describe()
-        if self._outer is not None and not self._request.is_physical:  # physical ones are counted there one by one
-            self._outer.requests += self.requests
+        self.report(error)
         if self._answer is not None and self._answer.response_id and self._answer.usage:
             _remember(self.span.trace_id, self._answer.response_id)
         if error is not None and not isinstance(error, GeneratorExit):
             self.note(error)
             fail(self.span, error)
             return
-        self.note(None)
+        self.note(self.failure)
         recorder = active_recorder()
         pending = None if recorder is None else finish(self.span, recorder.now())
         if pending is not None and error is None and not _is_in_loop():  # else: it may be the garbage collector
             pending.wait()
 
+    def report(self, error: BaseException | None) -> None:
+        """Tell the call around it what was done for it, and how that went."""
+        outer = self._outer
+        if outer is None:
+            return
+        if not self._request.is_physical:  # physical ones are counted there one by one
+            outer.requests += self.requests
+            outer.retries += self.retries
+            if outer.failure is not None and self.requests:
+                outer._retried()
+        outer.failure = self.failure if error is None or isinstance(error, GeneratorExit) else error
+
     def forget(self) -> None:
         """It is over: what begins from now on is no part of it."""
         _open.pop(id(self.span), None)
+        if self._outer is not None:
+            self._outer._inside.discard(self)
 
     def enclosing(self) -> Iterator["ModelCall"]:
         """The calls around it, the nearest first."""
@@ -247,6 +289,8 @@ class ModelCall:
         """Tell the boundary around the call how it ended."""
         if self._boundary is None or not self._boundary.span.is_recording:
             return
+        if self._outer is not None and not self._outer.span.is_recording:
+            return  # the call that it was made for has ended without it
         if error is None:
             self._boundary.succeeded(_WHAT)
         else:
@@ -254,8 +298,8 @@ class ModelCall:
 
     def _counted(self, answer: ModelAnswer) -> dict[str, Any]:
         counted: dict[str, Any] = {"reamon.call": "physical" if self._request.is_physical else "logical"}
-        if self.requests > 1:
-            counted["reamon.retries"] = self.requests - 1
+        if self.retries:
+            counted["reamon.retries"] = self.retries
         if answer.is_cached:
             counted["reamon.cache_hit"] = True
         speed = self._tokens_per_second(answer.usage.get("output_tokens"))

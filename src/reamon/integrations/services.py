@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from reamon.guard import guarded
+from reamon.integrations.degrading import degrade
 from reamon.integrations.model_call import ModelCall, ModelRequest, current_model_call, swap_model_call
 from reamon.tracing import ActiveSpan, current_span
 
@@ -32,41 +34,61 @@ class ModelService:
 
             @functools.wraps(method)
             async def asking(*args: Any, **kwargs: Any) -> Any:
-                with self._call():
-                    return await method(*args, **kwargs)
+                with self._call() as answered:
+                    return answered(await method(*args, **kwargs))
         else:
 
             @functools.wraps(method)
             def asking(*args: Any, **kwargs: Any) -> Any:
-                with self._call():
-                    return method(*args, **kwargs)
+                with self._call() as answered:
+                    return answered(method(*args, **kwargs))
 
         return asking
 
     @contextmanager
-    def _call(self) -> Iterator[None]:
+    def _call(self) -> Iterator[Callable[[Any], Any]]:
+        """One call while it runs; what is yielded takes what it answered, and returns it as it is."""
         span = current_span()
         if not isinstance(span, ActiveSpan):
-            yield
+            yield lambda answer: answer
             return
         call = ModelCall(span, _UNKNOWN, current_model_call())
         before = swap_model_call(call)
+
+        def answered(answer: Any) -> Any:
+            self._answered(call, is_pending=inspect.isawaitable(answer))
+            return answer
+
+        failure: BaseException | None = None
         try:
-            yield
+            yield answered
         except BaseException as error:
-            self._end(call, error)
+            failure = error
+            call.note(error)
             raise
-        else:
-            self._end(call, None)
         finally:
+            self._count(call)
+            call.report(failure)
+            call.forget()
             swap_model_call(before)
 
-    def _end(self, call: ModelCall, error: BaseException | None) -> None:
-        call.forget()
-        self._makes_requests = self._makes_requests or call.requests > 0
+    @guarded(default=None)
+    def _answered(self, call: ModelCall, *, is_pending: bool) -> None:
+        requests = call.requests_made
+        if self._makes_requests and not requests:
+            call.span.set_attribute("reamon.cache_hit", True)
+        if requests and not call.requests and not is_pending:
+            call.failure = TimeoutError("something was answered before any request was")
+        if call.failure is not None:
+            degrade(call.span, call.failure, "the last request")
+        call.note(call.failure)
+
+    @guarded(default=None)
+    def _count(self, call: ModelCall) -> None:
+        requests = call.requests_made
+        self._makes_requests = self._makes_requests or requests > 0
         call.span.set_attribute("reamon.call", "logical")
         if self._makes_requests:
-            call.span.set_attribute("reamon.requests", call.requests)
-        if self._makes_requests and not call.requests and error is None:
-            call.span.set_attribute("reamon.cache_hit", True)
-        call.note(error)
+            call.span.set_attribute("reamon.requests", requests)
+        if call.retries:
+            call.span.set_attribute("reamon.retries", call.retries)

@@ -14,8 +14,8 @@ from typing import Any, Final
 from reamon.errors import DecoratorError
 from reamon.guard import guard
 from reamon.integrations.boundary import Boundary, boundary
+from reamon.integrations.degrading import degrade
 from reamon.integrations.orchestrator.answers import describe_answer, record_stated_cost
-from reamon.integrations.orchestrator.degrading import degrade
 from reamon.integrations.orchestrator.shapes import agent_type_of, owner_of, parameters_of, state_parameter
 from reamon.integrations.patches import Patches
 from reamon.model import SpanKind

@@ -8,8 +8,8 @@ from typing import Any
 
 from reamon.guard import guard
 from reamon.integrations.boundary import Boundary, boundary
+from reamon.integrations.degrading import degrade
 from reamon.integrations.orchestrator.answers import describe_flags
-from reamon.integrations.orchestrator.degrading import degrade
 from reamon.integrations.orchestrator.shapes import owner_of
 from reamon.integrations.patches import Patches
 from reamon.model import SpanKind
