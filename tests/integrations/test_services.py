@@ -166,6 +166,28 @@ async def test_an_answer_before_that_of_its_request_is_no_cache_hit_but_a_time_o
     assert (agent.status, agent.error and agent.error.type) == ("degraded", "TimeoutError")
 
 
+async def test_an_answer_while_the_request_waits_in_a_queue_is_no_cache_hit(captured: Captured) -> None:
+    class Queueing:
+        requests: asyncio.Queue[int] = asyncio.Queue()
+
+        async def generate(self, question: str) -> str:
+            if question != "cached":
+                await self.requests.put(200)
+            if question == "patient":
+                ask(await self.requests.get())
+                self.requests.task_done()
+            return "I see."
+
+    with (
+        reamon.instrument(Queueing.requests),
+        reamon.instrument(Queueing, methods={"generate": "llm"}),
+        reamon.trace_agent("conversation"),
+    ):
+        for question in ("patient", "hasty", "cached"):
+            await Queueing().generate(question)
+    assert [call.attributes.get("reamon.cache_hit") for call in logical(captured)] == [None, None, True]
+
+
 async def test_a_call_that_is_cancelled_counts_the_request_that_it_waited_for(captured: Captured) -> None:
     async def cancelled() -> None:
         ModelCall.begin(REQUEST)

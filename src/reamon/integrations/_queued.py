@@ -6,6 +6,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from reamon.guard import guarded
+from reamon.integrations.services import queued
 from reamon.tracing import ActiveSpan, NoopSpan
 
 Current = ActiveSpan | NoopSpan | None
@@ -33,6 +34,7 @@ class Queued:
     def put(self, item: Any, span: Current) -> None:
         """`item` was put in below `span`."""
         self._waiting.setdefault(id(item), deque()).append((item, span))
+        queued(span, 1)
 
     def take(self, item: Any, *, is_stack: bool = False) -> Current:
         """`item` was taken out: the span that it was put in below.
@@ -47,6 +49,7 @@ class Queued:
         _, span = entries.pop() if is_stack else entries.popleft()
         if not entries:
             del self._waiting[id(item)]
+        queued(span, -1)
         return span
 
     def clear(self) -> None:

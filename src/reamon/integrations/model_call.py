@@ -338,8 +338,12 @@ def current_model_call() -> ModelCall | None:
     call = _CURRENT.get()
     if call is not None and call.span.is_recording:
         return call
-    here = current_span()
-    node = here if isinstance(here, ActiveSpan) else None
+    return model_call_around(current_span())
+
+
+def model_call_around(span: ActiveSpan | NoopSpan | None) -> ModelCall | None:
+    """The innermost model call that runs and encloses `span`, or is recorded by it; None if there is none."""
+    node = span if _open and isinstance(span, ActiveSpan) else None
     while node is not None and id(node) not in _open:
         node = node.parent
     return None if node is None else _open.get(id(node))

@@ -12,10 +12,37 @@ from typing import Any, Final
 
 from reamon.guard import guarded
 from reamon.integrations.degrading import degrade
-from reamon.integrations.model_call import ModelCall, ModelRequest, current_model_call, swap_model_call
-from reamon.tracing import ActiveSpan, current_span
+from reamon.integrations.model_call import (
+    ModelCall,
+    ModelRequest,
+    current_model_call,
+    model_call_around,
+    swap_model_call,
+)
+from reamon.tracing import ActiveSpan, NoopSpan, current_span
 
 _UNKNOWN: Final = ModelRequest(operation="chat", provider=None, model=None)
+
+
+class ServiceCall(ModelCall):
+    """One call of a service.
+
+    Attributes:
+        queued: How much of what was put into queues for it has not been taken out.
+    """
+
+    __slots__ = ("queued",)
+
+    def __init__(self, span: ActiveSpan, outer: ModelCall | None) -> None:
+        super().__init__(span, _UNKNOWN, outer)
+        self.queued = 0
+
+
+def queued(span: ActiveSpan | NoopSpan | None, change: int) -> None:
+    """Something was put into a queue below `span` (1), or taken out (-1): a request, if a service waits for it."""
+    call = model_call_around(span)
+    if isinstance(call, ServiceCall):
+        call.queued += change
 
 
 class ModelService:
@@ -52,7 +79,7 @@ class ModelService:
         if not isinstance(span, ActiveSpan):
             yield lambda answer: answer
             return
-        call = ModelCall(span, _UNKNOWN, current_model_call())
+        call = ServiceCall(span, current_model_call())
         before = swap_model_call(call)
 
         def answered(answer: Any) -> Any:
@@ -73,9 +100,9 @@ class ModelService:
             swap_model_call(before)
 
     @guarded(default=None)
-    def _answered(self, call: ModelCall, *, is_pending: bool) -> None:
+    def _answered(self, call: ServiceCall, *, is_pending: bool) -> None:
         requests = call.requests_made
-        if self._makes_requests and not requests:
+        if self._makes_requests and not requests and not call.queued:
             call.span.set_attribute("reamon.cache_hit", True)
         if requests and not call.requests and not is_pending:
             call.failure = TimeoutError("something was answered before any request was")
