@@ -46,6 +46,7 @@ def test_an_orchestrator_answers_turns_of_calls() -> None:
 def test_an_agent_has_both_methods_or_says_its_type() -> None:
     assert is_agent(Base)
     assert is_agent(Greeter())
+    assert is_agent(Greeter), "its __init__ says the type"
     assert not is_agent(Payment)
     assert not is_agent("text")
 

@@ -42,8 +42,14 @@ def is_agent(target: Any) -> bool:
 def _agent_shape(owner: type) -> tuple[int, bool]:
     """How many of an agent's methods a class has, and whether it says an agent's type."""
     methods = sum(_method(owner, name) is not None for name in AGENT_METHODS)
-    declared = any("agent_type" in getattr(base, "__annotations__", {}) for base in owner.__mro__)
+    declared = any(_declares_agent_type(base) for base in owner.__mro__)
     return methods, declared or inspect.getattr_static(owner, "agent_type", None) is not None
+
+
+def _declares_agent_type(base: type) -> bool:
+    """Whether a class says that its objects will have an agent's type: by an annotation, or in its `__init__`."""
+    code = getattr(vars(base).get("__init__"), "__code__", None)
+    return "agent_type" in getattr(base, "__annotations__", {}) or "agent_type" in getattr(code, "co_names", ())
 
 
 def agent_type_of(agent: Any) -> str:
