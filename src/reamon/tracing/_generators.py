@@ -175,9 +175,7 @@ def _close(generator: Generator[Any, Any, Any], run: Advances) -> None:
     run.ended()
 
 
-async def drive_async(
-    generator: AsyncGenerator[Any, Any], begin: Callable[[], Advances]
-) -> AsyncGenerator[Any, Any]:
+async def drive_async(generator: AsyncGenerator[Any, Any], begin: Callable[[], Advances]) -> AsyncGenerator[Any, Any]:
     """The same of an async one."""
     run = begin()
     step: Any
