@@ -140,23 +140,27 @@ class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def transitions(self) -> tuple[AgentTransition, ...]:
         """Every hand-over of this trace, in order: to whom a graph went on, or whom the agent named where none says."""
-        types = {agent.attributes.get("langgraph_node"): agent.agent_type for agent in self.agents}
         return tuple(
             AgentTransition(
                 trace_id=self.trace_id,
                 from_agent=agent.agent_type,
-                to_agent=types.get(target, target),
+                to_agent=target,
                 reasoning=(agent.decision or {}).get("reasoning"),
                 confidence=agent.confidence,
                 time=agent.end_time,
             )
             for agent in self.agents
-            for target in _successors(agent)
+            for target in self.successors(agent)
         )
 
+    def successors(self, agent: AgentExecution) -> tuple[str, ...]:
+        """Whom one of this trace's agents handed over to, by their types; a node that never ran is called by its name.
 
-def _successors(agent: AgentExecution) -> list[str]:
-    routed_to = agent.attributes.get("reamon.routed_to")
-    if isinstance(routed_to, list):
-        return routed_to
-    return [agent.next_agent] if agent.next_agent else []
+        Args:
+            agent: The agent that handed over.
+        """
+        types = {other.attributes.get("langgraph_node"): other.agent_type for other in self.agents}
+        targets = agent.attributes.get("reamon.routed_to")
+        if not isinstance(targets, list):
+            targets = [agent.next_agent] if agent.next_agent else []
+        return tuple(types.get(target, target) for target in targets)

@@ -1,8 +1,8 @@
 """The turns of a call: each a tree of what ran, with times, waits, usage, costs, states, decisions and errors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from reamon.model import AgentExecution, CostBreakdown, Operation, Usage, WorkflowTrace
 from reamon.model.changes import Change
@@ -114,7 +114,7 @@ def _node(row: Row, turn: WorkflowTrace) -> Node:
             Text.of(own_cost),
             _when(row, turn),
         ),
-        list(_details(row)),
+        list(_details(row, turn)),
     )
 
 
@@ -176,30 +176,46 @@ def _when(row: Row, turn: WorkflowTrace) -> Text:
     return Text.of(left, Style.FAINT) + Text.of(inked, style_of(row.status)) + Text.of(right, Style.FAINT)
 
 
-def _details(row: Row) -> Iterator[Text]:
+def _details(row: Row, turn: WorkflowTrace) -> Iterator[Text]:
     """What there is to say about a span beyond its row."""
-    if row.status_reason:
-        yield Text.of(f"{row.status}: {row.status_reason}", style_of(row.status))
-    if row.error_type:
-        yield error_text(row.error_type, row.error_message)
+    error, reason = error_text(row.error_type, row.error_message), row.status_reason or ""
+    if reason:
+        yield Text.of(reason if row.status in _QUIET else f"{row.status}: {reason}", style_of(row.status))
+    if row.error_type and error.plain not in reason:
+        yield error
+    asked = ", ".join(_asked(row.attributes))
+    if asked:
+        yield Text.of(asked, Style.FAINT)
     cached = _sum(row.usage, "cached_input_tokens")
     if cached:
         yield Text.of(f"{cached:,} input tokens from the cache", Style.FAINT)
     if isinstance(row, AgentExecution):
-        yield from _decision(row)
+        yield from _decision(row, turn.successors(row))
         yield from _state(row)
 
 
-def _decision(agent: AgentExecution) -> Iterator[Text]:
+def _asked(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """How a model's answer came about, where it took anything but one request."""
+    if attributes.get("reamon.cache_hit"):
+        yield "answered by a cache"
+    if retries := attributes.get("reamon.retries"):
+        yield count(retries, "retry", "retries")
+
+
+def _decision(agent: AgentExecution, successors: Sequence[str]) -> Iterator[Text]:
     decision = agent.decision or {}
     action, reasoning = decision.get("action"), decision.get("reasoning")
     if not decision:
         return
+    proposed = agent.attributes.get("reamon.proposed_next_agent") or (None if successors else agent.next_agent)
+    is_overruled = proposed is not None and proposed not in successors
+    followed = ", ".join(successors) or ("nobody" if is_overruled else "")
     yield Text.join(
         [
             Text.of("decided", Style.FAINT),
             Text.of(action or ""),
-            Text.of(f"→ {agent.next_agent}" if agent.next_agent else "", Style.ACCENT),
+            Text.of(f"→ {followed}" if followed else "", Style.ACCENT),
+            Text.of(f"instead of {proposed}" if is_overruled else "", Style.FAINT),
             Text.of(f"({100 * agent.confidence:.0f} % sure)" if agent.confidence is not None else "", Style.FAINT),
             Text.of(f"because: {reasoning}" if reasoning else "", Style.FAINT),
         ]
