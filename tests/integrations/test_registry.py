@@ -1,5 +1,6 @@
 """The registry: twice is once, other options take the place of the first, and everything can be undone."""
 
+import httpx
 import pytest
 
 import reamon
@@ -53,9 +54,25 @@ def test_an_unknown_library_is_refused_with_what_there_is() -> None:
         reamon.instrument("langgrap")
 
 
-def test_an_unknown_option_is_refused_by_name() -> None:
-    with pytest.raises(reamon.ConfigurationError, match=r"instrument\('langgraph'\): .*'color'"):
-        reamon.instrument("langgraph", color="red")
+@pytest.mark.parametrize(
+    ("target", "options", "told"),
+    [
+        ("langgraph", {}, r"instrument\('langgraph'\): .*'color'; the options are agents=, call_id="),
+        ("ollama", {}, r"instrument\('ollama'\): .*'color'; it has no options"),
+        (Phone, {"methods": ("dial",)}, "unexpected option 'color'; the options are .*capture="),
+    ],
+)
+def test_an_unknown_option_is_refused_by_name_with_those_there_are(
+    target: object, options: dict[str, object], told: str
+) -> None:
+    with pytest.raises(reamon.ConfigurationError, match=told):
+        reamon.instrument(target, color="red", **options)
+
+
+@pytest.mark.parametrize("target", [httpx, httpx.Client])
+def test_a_library_that_is_given_as_a_module_or_a_class_of_it_is_to_be_given_by_name(target: object) -> None:
+    with pytest.raises(reamon.ConfigurationError, match=r"by its name: instrument\('httpx'\)"):
+        reamon.instrument(target)
 
 
 def test_a_failed_attempt_leaves_nothing_behind() -> None:

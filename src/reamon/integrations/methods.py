@@ -35,7 +35,7 @@ def instrument_methods(
     """
     kinds = _kinds(methods)
     _refuse_unknown(target, kinds)
-
+    _check_options(options)
     services = {name: ModelService() for name, kind in kinds.items() if kind is SpanKind.LLM}
 
     def wrap(name: str, method: Any, _patches: Patches) -> Any:
@@ -141,6 +141,16 @@ def _kinds(methods: Iterable[str] | Mapping[str, Any]) -> dict[str, SpanKind]:
             known = ", ".join(one.value for one in SpanKind)
             raise ConfigurationError(f"instrument(methods={{{name!r}: {kind!r}}}): the kinds are {known}") from None
     return kinds
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    known = [one.name for one in inspect.signature(Scope).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise ConfigurationError(
+                f"instrument(methods=...): got an unexpected option {name!r}; the options are "
+                + ", ".join(f"{one}=" for one in known)
+            )
 
 
 def _refuse_unknown(target: Any, names: Iterable[str]) -> None:

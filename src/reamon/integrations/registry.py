@@ -1,5 +1,6 @@
 """The registry: what is instrumented in this process, and how each of it is undone."""
 
+import inspect
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -135,7 +136,7 @@ def instrument(target: Any, **options: Any) -> Instrumentation:
     """
     if isinstance(target, str):
         instrumentor = plugins.load("instrumentors", target)
-        return _registry.add(target, options, lambda: _installed(target, instrumentor, options))
+        return _registry.add(target, options, lambda: _installed(repr(target), instrumentor, options))
     from reamon.integrations.targets import instrumentor_of  # noqa: PLC0415 - it imports each kind of target
 
     made = instrumentor_of(target, options)
@@ -168,8 +169,18 @@ def _installed(
         return instrumentor(**options)
     except TypeError as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself did not fit
-            raise ConfigurationError(f"instrument({name!r}): {error}") from error
+            what = str(error).partition("() ")[2] or str(error)
+            raise ConfigurationError(f"instrument({name}): {what}; {_options_of(instrumentor)}") from error
         raise
+
+
+def _options_of(instrumentor: Callable[..., Any]) -> str:
+    try:
+        parameters = inspect.signature(instrumentor).parameters.values()
+    except (TypeError, ValueError):
+        return "its options are not known"
+    options = [f"{one.name}=" for one in parameters if one.kind is one.KEYWORD_ONLY]
+    return f"the options are {', '.join(options)}" if options else "it has no options"
 
 
 def _key(target: object) -> Key:
