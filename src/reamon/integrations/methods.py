@@ -7,6 +7,7 @@ from typing import Any
 
 from reamon.errors import ConfigurationError
 from reamon.integrations.patches import Patches, original_of
+from reamon.integrations.promises import is_promise, wrap_promise
 from reamon.integrations.services import ModelService
 from reamon.model import SpanKind
 from reamon.tracing.scope import Scope
@@ -88,20 +89,28 @@ def _replace_in_class(owner: type, names: Iterable[str], wrap: Wrap, patches: Pa
 
 def _replace_in_object(target: Any, names: Iterable[str], wrap: Wrap, patches: Patches) -> None:
     if not hasattr(target, "__dict__"):
-        raise ConfigurationError(
-            f"instrument(): an object of {type(target).__qualname__} takes no attributes; instrument its class"
-        )
+        raise ConfigurationError(_takes_none(target))
     for name in names:
         original = original_of(type(target), name)
         if name in vars(target):
             patches.layer(target, name, partial(_wrapped, wrap, name, patches))
         elif _is_method(original):
             bound = original.__get__(target, type(target)) if hasattr(original, "__get__") else original
-            patches.layer(target, name, partial(_wrapped, wrap, name, patches, instead=bound))
+            try:
+                patches.layer(target, name, partial(_wrapped, wrap, name, patches, instead=bound))
+            except (AttributeError, TypeError, ValueError) as error:  # pydantic's models, frozen dataclasses
+                raise ConfigurationError(_takes_none(target)) from error
+
+
+def _takes_none(target: Any) -> str:
+    return f"instrument(): an object of {type(target).__qualname__} takes no attributes; instrument its class"
 
 
 def _wrapped(wrap: Wrap, name: str, patches: Patches, below: Any, *, instead: Any = None) -> Any:
-    return wrap(name, below if instead is None else instead, patches)
+    method = below if instead is None else instead
+    if is_promise(method):
+        return wrap_promise(method, lambda made: wrap(name, made, patches))
+    return wrap(name, method, patches)
 
 
 def _watch_subclasses(owner: type, names: tuple[str, ...], wrap: Wrap, patches: Patches) -> None:

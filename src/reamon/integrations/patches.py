@@ -62,10 +62,9 @@ class Patches:
             AttributeError: There is none of that name.
         """
         with _lock:
-            patched = _all.get((id(owner), name))
-            if patched is None:
-                patched = _all[id(owner), name] = _Patched(owner, name)
+            patched = _all.get((id(owner), name)) or _Patched(owner, name)
             patched.add(self, make)
+            _all[id(owner), name] = patched
             self._patched.append(patched)
 
     def undo(self) -> None:
@@ -108,9 +107,10 @@ class _Patched:
         below = self._value if self._layers and is_ours else vars(self._owner).get(self._name, self._bottom)
         if not is_ours:  # somebody else has wrapped ours, and we wrap theirs
             self._layers, self._bottom, self.before = [], below, below
+        value = make(below)
+        setattr(self._owner, self._name, value)  # which not every object takes
         self._layers.append((patches, make))
-        self._value = make(below)
-        setattr(self._owner, self._name, self._value)
+        self._value = value
 
     def remove(self, patches: Patches) -> None:
         before = len(self._layers)

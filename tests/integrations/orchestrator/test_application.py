@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pydantic
 import pytest
 
 import reamon
@@ -192,3 +193,20 @@ def test_an_object_that_takes_no_attributes_is_refused() -> None:
 
     with pytest.raises(reamon.ConfigurationError, match=r"takes no attributes; instrument its class"):
         reamon.instrument(Slotted())
+
+
+def test_an_agent_that_takes_no_attributes_is_refused_and_nothing_stays_behind() -> None:
+    class Model(pydantic.BaseModel):
+        agent_type: str = "greeter"
+
+        def process(self, context: dict[str, Any]) -> str:
+            return "hello"
+
+    orchestrator = Orchestrator()
+    orchestrator.greeter = Model()  # type: ignore[attr-defined]
+    before = dict(vars(orchestrator))
+    with pytest.raises(
+        reamon.ConfigurationError, match=r"an object of .*Model takes no attributes; instrument its class"
+    ):
+        reamon.instrument(orchestrator)
+    assert vars(orchestrator) == before

@@ -22,14 +22,22 @@ def instrument_application(target: Any, *, name: str | None = None, agents: bool
         What undoes it.
     """
     patches = Patches()
+    try:
+        _instrument(target, name, patches, with_agents=agents)
+    except BaseException:
+        patches.undo()
+        raise
+    return patches.undo
+
+
+def _instrument(target: Any, name: str | None, patches: Patches, *, with_agents: bool) -> None:
     if not is_orchestrator(target):
         replace_methods(target, AGENT_METHODS, agent_method, patches)
-        return patches.undo
-    held = HeldAgents(patches, by_class=isinstance(target, type)) if agents else None
+        return
+    held = HeldAgents(patches, by_class=isinstance(target, type)) if with_agents else None
     replace_methods(target, (TURN,), TurnMethod(name, held.look_at if held else None).wrap, patches)
     if held is not None and not isinstance(target, type):
         held.look_at(target)
-    return patches.undo
 
 
 class HeldAgents:

@@ -83,8 +83,8 @@ def parameters_of(method: Any) -> tuple[str, ...]:
 
 def owner_of(method: Any) -> Any:
     """The object that a method is bound to, also below wrappers of ours; None for a function of a class."""
-    innermost = inspect.unwrap(method)
-    return innermost.__self__ if inspect.ismethod(innermost) else None
+    bound = inspect.unwrap(method, stop=inspect.ismethod)
+    return bound.__self__ if inspect.ismethod(bound) else None
 
 
 def state_parameter(method: Any) -> str | None:
