@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 import reamon.guard
+from reamon.tracing._switch import current
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -49,6 +50,16 @@ def no_runtime_left(strict_guard: None) -> Iterator[None]:
     runtime = sys.modules.get("reamon.runtime")
     if runtime is not None:
         runtime.shutdown(timeout=5.0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_current() -> Iterator[None]:
+    """What a test made current, it has taken back: else the next one runs inside of its span."""
+    before = current.get()
+    yield
+    now = current.get()
+    current.set(before)
+    assert now is before, f"{now} stayed current"
 
 
 @pytest.hookimpl(wrapper=True)
