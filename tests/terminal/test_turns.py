@@ -84,13 +84,13 @@ def test_a_hand_over_is_told_as_it_happened_by_the_agents_types(fields: dict[str
 
 
 def test_an_error_that_the_reason_tells_already_is_not_told_twice() -> None:
-    error = {"error_type": "KeyError", "error_message": "'lead'"}
+    error = {"error_type": "crm.KeyError", "error_message": "'lead'"}
     assert details(
         agent("scheduler", **error | {"status": "degraded", "status_reason": "process: KeyError: 'lead'"})
     ) == ["degraded: process: KeyError: 'lead'"]
     assert details(agent("scheduler", **error | {"status": "degraded", "status_reason": "no lead"})) == [
         "degraded: no lead",
-        "KeyError: 'lead'",
+        "crm.KeyError: 'lead'",
     ]
 
 

@@ -178,11 +178,11 @@ def _when(row: Row, turn: WorkflowTrace) -> Text:
 
 def _details(row: Row, turn: WorkflowTrace) -> Iterator[Text]:
     """What there is to say about a span beyond its row."""
-    error, reason = error_text(row.error_type, row.error_message), row.status_reason or ""
+    reason = row.status_reason or ""
     if reason:
         yield Text.of(reason if row.status in _QUIET else f"{row.status}: {reason}", style_of(row.status))
-    if row.error_type and error.plain not in reason:
-        yield error
+    if row.error_type and error_text(row.error_type.rpartition(".")[2], row.error_message).plain not in reason:
+        yield error_text(row.error_type, row.error_message)
     asked = ", ".join(_asked(row.attributes))
     if asked:
         yield Text.of(asked, Style.FAINT)
