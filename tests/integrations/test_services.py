@@ -99,13 +99,14 @@ def test_what_a_client_is_asked_again_after_a_failure_is_a_retry(captured: Captu
         for status in (500, 200):
             client = ModelCall.begin(ModelRequest(operation="chat", provider="aviary", model="parrot"))
             assert client is not None
+            client.requested(500)
             client.requested(status)
             client.end(None if status == 200 else ConnectionError("refused"))
 
     Service().generate_now(work)
     call = next(span for span in captured.spans if span.name == "generate_now")
-    assert (call.attributes["reamon.requests"], call.attributes["reamon.retries"]) == (2, 1)
-    assert [event.attributes for event in call.events] == [{"attempt": 2, "after": "ConnectionError"}]
+    assert (call.attributes["reamon.requests"], call.attributes["reamon.retries"]) == (4, 3)
+    assert [event.attributes for event in call.events] == [{"attempt": 3, "after": "ConnectionError"}]
 
 
 async def test_what_was_consumed_is_billed_once_where_it_was_consumed(captured: Captured) -> None:

@@ -166,15 +166,15 @@ class ModelCall:
         """
         self.requests += 1
         if retry or (retry is None and self.failure is not None):
-            self._retried(status)
+            self._retried(self.requests, status)
         refused = status is not None and status >= HTTPStatus.BAD_REQUEST
         self.failure = error or (ServiceError(f"HTTP {status}", status) if refused else None)
 
-    def _retried(self, status: int | None = None) -> None:
+    def _retried(self, attempt: int, status: int | None = None) -> None:
         self.retries += 1
         failure = self.failure
         after = failure.status if isinstance(failure, ServiceError) else failure and type(failure).__name__
-        said = {"attempt": self.requests, "status": status, "after": after}
+        said = {"attempt": attempt, "status": status, "after": after}
         self.span.add_event("retry", **{name: value for name, value in said.items() if value is not None})
 
     @property
@@ -228,10 +228,10 @@ class ModelCall:
         if outer is None:
             return
         if not self._request.is_physical:  # physical ones are counted there one by one
+            if outer.failure is not None and self.requests:
+                outer._retried(outer.requests + 1)
             outer.requests += self.requests
             outer.retries += self.retries
-            if outer.failure is not None and self.requests:
-                outer._retried()
         outer.failure = self.failure if error is None or isinstance(error, GeneratorExit) else error
 
     def forget(self) -> None:
