@@ -284,3 +284,52 @@ def test_nothing_is_recorded_where_all_is_suppressed(
         client.chat(**ASKED)
         list(client.chat(**ASKED, stream=True))
     assert captured.spans == []
+
+
+class Worker:
+    """Asks the model for those who put questions into its queue; started before any of them."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.questions: asyncio.Queue[tuple[str, asyncio.Future[str]]] = asyncio.Queue()
+        self.url = url
+        self.session = session
+
+    async def work(self) -> None:
+        while True:
+            _, answer = await self.questions.get()
+            async with self.session.post(f"{self.url}/api/chat", json={**ASKED, "stream": False}) as response:
+                said = await response.json()
+            if not answer.done():  # whoever asked may have given up
+                answer.set_result("I see." if response.status != 200 else said["message"]["content"])
+            self.questions.task_done()
+
+
+class Apologetic:
+    """An agent that says something whatever the model does."""
+
+    agent_type = "conversation"
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+
+    async def process(self, state: dict[str, Any]) -> str:
+        answer = asyncio.get_running_loop().create_future()
+        await self.worker.questions.put(("Who is there?", answer))
+        return await answer
+
+
+async def test_a_refusal_that_a_worker_swallows_is_a_degraded_answer_of_the_agent_that_asked(
+    server: OllamaServer, session: aiohttp.ClientSession, captured: Captured
+) -> None:
+    worker = Worker(server.url, session)
+    working = asyncio.create_task(worker.work())
+    await asyncio.sleep(0)
+    server.fail(1, status=503)
+    with reamon.instrument(worker.questions), reamon.instrument(Apologetic):
+        for _ in range(2):
+            await Apologetic(worker).process({})
+    working.cancel()
+    refused, answered = captured.named("conversation")
+    assert (refused.status, refused.error and refused.error.message) == ("degraded", "HTTP 503")
+    assert answered.status == "ok"
+    assert [call.parent_id for call in model_calls(captured)] == [refused.span_id, answered.span_id]
