@@ -446,6 +446,18 @@ def test_an_interrupt_of_a_graph_is_flagged(name: str) -> None:
     assert decoded(run)["error"] == f"langgraph.errors.{name}: which slot?"
 
 
+def test_an_interrupt_that_is_told_by_its_event_is_flagged_too() -> None:
+    run = run_of(status="ok", events=(SpanEvent("interrupt", START_NS, {"values": ["which slot?", 2]}),))
+    assert metadata(run)["ls_is_error_interrupt"] is True
+    assert decoded(run)["error"] == "GraphInterrupt: which slot?, 2"
+
+
+def test_an_event_of_that_name_alone_is_no_interrupt() -> None:
+    run = run_of(status="ok", events=(SpanEvent("interrupt", START_NS, {"by": "the caller"}),))
+    assert "ls_is_error_interrupt" not in metadata(run)
+    assert decoded(run).get("error") is None
+
+
 def test_another_error_is_no_interrupt() -> None:
     assert "ls_is_error_interrupt" not in metadata(run_of(status="error", error=ERROR))
 

@@ -1,5 +1,6 @@
 """Metadata: everything about a span that LangSmith has no field for, by names that its filters can use."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -48,7 +49,7 @@ def metadata_of(span: Span, *, is_moved: bool = False, hide: bool = False) -> di
             metadata["reamon_start_time"] = iso(span.start_ns)
     if (span.usage or span.costs) and (used := usage_metadata(span)):
         metadata["usage_metadata"] = used
-    if span.error is not None and is_interrupt(span):
+    if (span.error is not None or span.events) and is_interrupt(span):
         metadata["ls_is_error_interrupt"] = True
     return metadata
 
@@ -63,6 +64,7 @@ def is_plain(span: Span) -> bool:
         or span.usage
         or span.costs
         or span.links
+        or span.events
         or span.kind is _AGENT
         or span.status is not _OK
         or span.metadata is not None
@@ -84,6 +86,8 @@ def error_text(span: Span) -> str | None:
     if error is not None:
         said = f"{error.type}: {error.message}" if error.message else error.type
         return f"{said}\n\n{error.stack}" if error.stack else said
+    if (asked := _asked(span)) is not None:
+        return f"GraphInterrupt: {', '.join(map(str, asked))}"
     if span.status is SpanStatus.INTERRUPTED:
         return f"interrupted: {span.status_reason or 'the process that ran it died'}"
     if span.status is SpanStatus.CANCELLED:
@@ -92,8 +96,18 @@ def error_text(span: Span) -> str | None:
 
 
 def is_interrupt(span: Span) -> bool:
-    """Whether a LangGraph graph stopped to ask somebody, which it says with an exception."""
-    return span.error is not None and span.error.type.rpartition(".")[2] in _INTERRUPTS
+    """Whether a LangGraph graph stopped to ask somebody: by its event, or by the exception with which it says so."""
+    if span.error is None:
+        return _asked(span) is not None
+    return span.error.type.rpartition(".")[2] in _INTERRUPTS
+
+
+def _asked(span: Span) -> Sequence[Any] | None:
+    """What a graph that stopped wants to know, as `instrument("langgraph")` records it; None if it did not stop."""
+    for event in span.events:
+        if event.name == "interrupt" and isinstance(values := event.attributes.get("values"), list):
+            return values
+    return None
 
 
 def _model(span: Span) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def _encoded(span: Span, options: RunOptions) -> Run:
     is_running = span.status is _RUNNING
     inputs = as_object(span.input, "input", span.state_before, "state_before")
     outputs = None if is_running else as_object(span.output, "output", span.state_after, "state_after")
-    error = None if span.status is _OK and span.error is None else error_text(span)
+    error = None if span.status is _OK and span.error is None and not span.events else error_text(span)
     return Run(
         span.span_id,
         lineage.trace_id,

@@ -221,7 +221,6 @@ def _interrupted(run: Run, span: ActiveSpan, error: BaseException) -> None:
     command = next((part for part in error.args if is_command(part)), None)
     if command is None:
         span.set_status("ok", "interrupted: it waits for an answer")
-        span.record_error(error)
         span.add_event("interrupt", values=[getattr(part, "value", part) for part in _parts(error)])
         graph_run = run.parent.graph if run.node is not None and run.parent is not None else None
         if graph_run is not None:
