@@ -1,4 +1,4 @@
-"""The application in app.py, monitored: three lines, and nothing of it is changed.
+"""The application in app.py, monitored: three lines of reamon, and nothing of the application is changed.
 
 It prints:
 I can give you a price. How soon would you like to sell?
@@ -14,7 +14,6 @@ import app
 import reamon
 
 reamon.configure()
-reamon.instrument("langgraph")
-reamon.instrument(app.SalesTeam)
+reamon.instrument("langgraph", app.SalesTeam)
 
 asyncio.run(app.main())

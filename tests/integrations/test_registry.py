@@ -98,3 +98,33 @@ def test_a_patch_that_somebody_wrapped_again_stays_and_passes_through() -> None:
         assert seen == []
     finally:
         Phone.dial = original  # type: ignore[method-assign]
+
+
+class Office:
+    """Something else to instrument: an agent by its shape."""
+
+    agent_type = "office"
+
+    def process(self, context: object) -> str:
+        return "done"
+
+
+def test_several_targets_are_instrumented_and_undone_at_once() -> None:
+    before = dict(vars(Office))
+    with reamon.instrument("langgraph", Office) as both:
+        assert repr(both) == "<Instrumentation of 'langgraph', Office>"
+        assert hasattr(Office.process, "__wrapped__")
+    assert (both.is_active, dict(vars(Office))) == (False, before)
+
+
+def test_where_one_of_several_cannot_be_instrumented_none_is() -> None:
+    with pytest.raises(reamon.ConfigurationError, match="no such instrumentor"):
+        reamon.instrument(Office, "langgrap")
+    assert not hasattr(Office.process, "__wrapped__")
+
+
+def test_options_are_for_one_target() -> None:
+    with pytest.raises(
+        reamon.ConfigurationError, match=r"instrument\(Office, 'langgraph', agents=...\): options are for"
+    ):
+        reamon.instrument(Office, "langgraph", agents=("a",))

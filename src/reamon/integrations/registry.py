@@ -58,6 +58,28 @@ class Instrumentation:
         return f"<Instrumentation of {_named(self.target)}{state}>"
 
 
+class Instrumentations(Instrumentation):
+    """Several at once; made by `instrument` with several targets.
+
+    Attributes:
+        parts: Each by itself.
+    """
+
+    def __init__(self, parts: tuple[Instrumentation, ...]) -> None:
+        super().__init__(tuple(part.target for part in parts), {}, lambda: None)
+        self.parts = parts
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any of them still records."""
+        return any(part.is_active for part in self.parts)
+
+    def uninstrument(self) -> None:
+        """Undo each of them, the last one first."""
+        for part in reversed(self.parts):
+            part.uninstrument()
+
+
 class Registry:
     """All instrumentations of this process, by what they are of."""
 
@@ -99,7 +121,7 @@ class Registry:
 _registry: Final = Registry()
 
 
-def instrument(target: Any, **options: Any) -> Instrumentation:
+def instrument(target: Any, *others: Any, **options: Any) -> Instrumentation:
     """Let a library, a class or an object of yours record spans, without a change to its code.
 
     Before or after `configure()`, before or after the library is used, in any order, and as often as you like: twice
@@ -116,7 +138,8 @@ def instrument(target: Any, **options: Any) -> Instrumentation:
               `methods=("search", "book")` or `methods={"search": "tool", "think": "agent"}`.
             - A queue (`asyncio.Queue`, `queue.Queue`, or their classes): who takes an item out of it goes on below the
               span of whoever put it in.
-        **options: What the instrumentor takes; docs/instrumentation.md lists it.
+        *others: More targets, none of which needs options.
+        **options: What the instrumentor takes; docs/instrumentation.md lists it. For a single target.
 
     Returns:
         A handle, whose `uninstrument()` undoes it.
@@ -134,6 +157,8 @@ def instrument(target: Any, **options: Any) -> Instrumentation:
         'booked Monday'
         >>> handle.uninstrument()
     """
+    if others:
+        return _instrument_all((target, *others), options)
     if isinstance(target, str):
         instrumentor = plugins.load("instrumentors", target)
         return _registry.add(target, options, lambda: _installed(repr(target), instrumentor, options))
@@ -141,6 +166,23 @@ def instrument(target: Any, **options: Any) -> Instrumentation:
 
     made = instrumentor_of(target, options)
     return _registry.add(target, options, lambda: _installed(_named(target), partial(made, target), options))
+
+
+def _instrument_all(targets: tuple[Any, ...], options: dict[str, Any]) -> Instrumentations:
+    if options:
+        named = ", ".join(map(_named, targets))
+        raise ConfigurationError(
+            f"instrument({named}, {', '.join(options)}=...): options are for one target; instrument it by itself"
+        )
+    parts: list[Instrumentation] = []
+    try:
+        for target in targets:
+            parts.append(instrument(target))
+    except BaseException:
+        for part in reversed(parts):
+            part.uninstrument()
+        raise
+    return Instrumentations(tuple(parts))
 
 
 def uninstrument(target: Any = None) -> None:
@@ -188,6 +230,8 @@ def _key(target: object) -> Key:
 
 
 def _named(target: object) -> str:
+    if isinstance(target, tuple):
+        return ", ".join(map(_named, target))
     if isinstance(target, str):
         return repr(target)
     return target.__qualname__ if isinstance(target, type) else f"an object of {type(target).__qualname__}"
