@@ -177,7 +177,8 @@ def _instrument_all(targets: tuple[Any, ...], options: dict[str, Any]) -> Instru
     parts: list[Instrumentation] = []
     try:
         for target in targets:
-            parts.append(instrument(target))
+            part = instrument(target)
+            parts.append(part)
     except BaseException:
         for part in reversed(parts):
             part.uninstrument()
