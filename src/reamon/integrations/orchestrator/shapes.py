@@ -48,8 +48,10 @@ def _agent_shape(owner: type) -> tuple[int, bool]:
 
 def _declares_agent_type(base: type) -> bool:
     """Whether a class says that its objects will have an agent's type: by an annotation, or in its `__init__`."""
+    annotations = vars(base).get("__annotations__")  # not asked for as an attribute, which would make one
     code = getattr(vars(base).get("__init__"), "__code__", None)
-    return "agent_type" in vars(base).get("__annotations__", {}) or "agent_type" in getattr(code, "co_names", ())
+    is_annotated = isinstance(annotations, dict) and "agent_type" in annotations
+    return is_annotated or "agent_type" in getattr(code, "co_names", ())
 
 
 def agent_type_of(agent: Any) -> str:
