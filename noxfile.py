@@ -85,7 +85,7 @@ def lowest(session: nox.Session) -> None:
 def langgraph_02(session: nox.Session) -> None:
     """The tests of graphs, orchestrators and the voicebot, with the langgraph of before 1.0."""
     session.install(
-        ".[aiohttp,httpx,langgraph,ollama]", "langgraph==0.2.*", *nox.project.dependency_groups(PYPROJECT, "test")
+        ".[aiohttp,httpx,langgraph,ollama,otlp]", "langgraph==0.2.*", *nox.project.dependency_groups(PYPROJECT, "test")
     )
     places = ("langgraph", "orchestrator", "test_voicebot.py")
     paths = [f"tests/integrations/{place}" for place in places]

@@ -6,15 +6,19 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import reamon
 from apps.voicebot import AgentOrchestrator, ModelService
+from reamon.exporters import LangSmithExporter, OTLPExporter
 from reamon.model import Span
 from reamon.testing import Captured, capture_spans
+from support.langsmith_server import LangSmithServer
 from support.model_servers.ollama_server import OllamaServer
+from support.otlp_server import OTLPServer
 from support.trees import tree
 
 PATHS = {
@@ -264,3 +268,20 @@ async def test_the_application_answers_as_it_does_without_us(server: OllamaServe
         with capture_spans():
             recorded = await replies()
     assert without == unconfigured == recorded
+
+
+async def test_every_exporter_takes_all_of_it(server: OllamaServer, tmp_path: Path) -> None:
+    with LangSmithServer(api_key="lsv2_pt_test") as langsmith, OTLPServer() as collector:
+        langsmith_exporter = LangSmithExporter("lsv2_pt_test", langsmith.url, "calls")
+        reamon.configure(exporters=["sqlite", langsmith_exporter, OTLPExporter(collector.url)], home=tmp_path)
+        with reamon.instrument("langgraph", "ollama", asyncio.Queue, AgentOrchestrator):
+            async with Office(server, timeout=0.2) as orchestrator:
+                for text in PATHS:
+                    await orchestrator.process_input("call-1", text)
+        assert await reamon.aflush(30)
+        recorded = reamon.stats().recorded
+        assert reamon.stats().dropped == {}
+        reamon.shutdown()
+        assert (langsmith.violations, langsmith.orphans, len(langsmith.runs)) == ([], {}, recorded)
+        assert (collector.violations, len(collector.received)) == ([], recorded)
+    assert recorded > 50
