@@ -70,11 +70,13 @@ class Condenser:
 
     Args:
         room: How many characters the result may hold, roughly.
+        takes_plain: Whether to look for parts that can be encoded as they are; useless in a value that is too deep for
+            that to be found out.
     """
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, *, takes_plain: bool = True) -> None:
         self.room = room
-        self._takes_plain = True
+        self._takes_plain = takes_plain
         self._path: set[int] = set()
 
     def condense(self, value: Any, depth: int = _DEPTH) -> Any:

@@ -33,6 +33,7 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
         >>> snapshot(b"....")
         b'{"__type__":"bytes","length":4}'
     """
+    is_deep = False
     try:
         is_dict = type(value) is dict
         items, size = (value.values(), len(value)) if is_dict else ((value,), 1)
@@ -41,17 +42,19 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
             raw = encode(value)
             if len(raw) <= limit:
                 return raw
+    except RecursionError:  # deeper than Python's stack, or containing itself
+        is_deep = True
     except Exception:  # noqa: S110 - lone surrogates, huge integers, mutation meanwhile: the condenser deals with them
         pass
-    return condensed(value, limit)
+    return condensed(value, limit, is_deep=is_deep)
 
 
-def condensed(value: Any, limit: int) -> bytes:
+def condensed(value: Any, limit: int, *, is_deep: bool = False) -> bytes:
     """The JSON of a value that is large, foreign or unsound."""
     room = limit - _NOTES
     for _ in range(4):
         try:
-            raw = encode(Condenser(room).condense(value))
+            raw = encode(Condenser(room, takes_plain=not is_deep).condense(value))
         except Exception as error:
             return encode({"__type__": type(value).__qualname__, "error": f"not captured: {type(error).__name__}"})
         if len(raw) <= limit:
