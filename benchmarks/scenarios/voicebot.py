@@ -33,8 +33,7 @@ def measure(subject: str, home: Path) -> Figures:
     """CPU of the whole process for all turns, in milliseconds a turn, and in percent of one core."""
     sys.path.insert(0, str(REPOSITORY / "tests"))
     with _model_server() as url, _recorder(subject, home) as deliver:
-        begun, process = time.perf_counter(), time.process_time()
-        asyncio.run(_campaign(url))
+        begun, process = asyncio.run(_campaign(url))
         deliver()
         process, took = time.process_time() - process, time.perf_counter() - begun
     return {"turn": process / (CALLS * TURNS) * 1e3, "share": process / took * 100}
@@ -58,7 +57,8 @@ def run(rounds: int) -> Outcome:
     )
 
 
-async def _campaign(url: str) -> None:
+async def _campaign(url: str) -> tuple[float, float]:
+    """All calls. Returns when they began, by the clock and in CPU of this process, after a turn to warm up."""
     voicebot = _application()
     models = voicebot.ModelService(url)
     await models.start()
@@ -71,9 +71,12 @@ async def _campaign(url: str) -> None:
             await orchestrator.process_input(f"call-{number}", SAID[(number + turn) % len(SAID)])
             await asyncio.sleep(SECONDS_A_TURN - (time.perf_counter() - begun))
 
+    await orchestrator.process_input("warm-up", SAID[1])
+    began = time.perf_counter(), time.process_time()
     await asyncio.gather(*(call(number) for number in range(CALLS)))
     await asyncio.gather(*orchestrator.background)
     await models.stop()
+    return began
 
 
 @contextmanager
