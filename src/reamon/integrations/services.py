@@ -4,13 +4,13 @@ Behind it may be a cache, a queue with workers of its own, retries, several requ
 requests were made for it, and that none was where a cache answered; what they consumed is billed where they were made.
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from reamon.guard import guarded
+from reamon.integrations.colours import Answered, observed
 from reamon.integrations.degrading import degrade
 from reamon.integrations.model_call import (
     ModelCall,
@@ -57,23 +57,10 @@ class ModelService:
 
     def observed(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """The method, to be traced as an `llm` span: what is called in it to ask the model belongs to it."""
-        if inspect.iscoroutinefunction(method):
-
-            @functools.wraps(method)
-            async def asking(*args: Any, **kwargs: Any) -> Any:
-                with self._call() as answered:
-                    return answered(await method(*args, **kwargs))
-        else:
-
-            @functools.wraps(method)
-            def asking(*args: Any, **kwargs: Any) -> Any:
-                with self._call() as answered:
-                    return answered(method(*args, **kwargs))
-
-        return asking
+        return observed(method, lambda _args, _kwargs: self._call())
 
     @contextmanager
-    def _call(self) -> Iterator[Callable[[Any], Any]]:
+    def _call(self) -> Iterator[Answered]:
         """One call while it runs; what is yielded takes what it answered, and returns it as it is."""
         span = current_span()
         if not isinstance(span, ActiveSpan):

@@ -140,6 +140,7 @@ class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def transitions(self) -> tuple[AgentTransition, ...]:
         """Every hand-over of this trace, in order: to whom a graph went on, or whom the agent named where none says."""
+        types = self._types_of_nodes()
         return tuple(
             AgentTransition(
                 trace_id=self.trace_id,
@@ -150,7 +151,7 @@ class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
                 time=agent.end_time,
             )
             for agent in self.agents
-            for target in self.successors(agent)
+            for target in _successors(agent, types)
         )
 
     def successors(self, agent: AgentExecution) -> tuple[str, ...]:
@@ -159,8 +160,14 @@ class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             agent: The agent that handed over.
         """
-        types = {other.attributes.get("langgraph_node"): other.agent_type for other in self.agents}
-        targets = agent.attributes.get("reamon.routed_to")
-        if not isinstance(targets, list):
-            targets = [agent.next_agent] if agent.next_agent else []
-        return tuple(types.get(target, target) for target in targets)
+        return _successors(agent, self._types_of_nodes())
+
+    def _types_of_nodes(self) -> dict[Any, str]:
+        return {other.attributes.get("langgraph_node"): other.agent_type for other in self.agents}
+
+
+def _successors(agent: AgentExecution, types: dict[Any, str]) -> tuple[str, ...]:
+    targets = agent.attributes.get("reamon.routed_to")
+    if not isinstance(targets, list):
+        targets = [agent.next_agent] if agent.next_agent else []
+    return tuple(types.get(target, target) for target in targets)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from reamon.guard import guard
-from reamon.model import Payload, Usage
+from reamon.model import Usage
 from reamon.model.cost import exact
 from reamon.model.times import NANOS_PER_SECOND, from_datetime
 from reamon.model.usage import AMOUNTS, COUNTS
@@ -62,9 +62,7 @@ def nanoseconds(moment: datetime | int | float) -> int:
 
 
 def snapshot_of(value: Any) -> bytes:
-    """The snapshot of a value; one that was taken already, as a `Payload`, stays what it is."""
-    if type(value) is Payload:
-        return value.raw
+    """The snapshot of a value, as large as the settings allow."""
     recorder = switch.recorder
     return snapshot(value, DEFAULT_LIMIT if recorder is None else recorder.payload_limit)
 

@@ -100,7 +100,8 @@ def _swap(new: Current | None) -> Current:
     if new is None:
         span = innermost()
         call = swap_model_call(None)
-        swap_model_call(call)
+        if call is not None:
+            swap_model_call(call)
         return span, call
     return enter(new[0]), swap_model_call(new[1])
 

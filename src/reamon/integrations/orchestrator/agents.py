@@ -5,7 +5,6 @@ application cannot see is told here: the wait for a lock that is taken before it
 an apology.
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, Final
 from reamon.errors import DecoratorError
 from reamon.guard import guard
 from reamon.integrations.boundary import Boundary, boundary
+from reamon.integrations.colours import Answered, Arguments, Options, chosen_at_call, observed
 from reamon.integrations.degrading import degrade
 from reamon.integrations.orchestrator.answers import describe_answer, record_stated_cost
 from reamon.integrations.orchestrator.shapes import agent_type_of, owner_of, parameters_of, state_parameter
@@ -37,7 +37,6 @@ class AgentMethod:
     def __init__(self, method: Callable[..., Any], agent_type: str | None = None) -> None:
         self.method = method
         self.name = method.__name__
-        self._is_async = inspect.iscoroutinefunction(method)
         self._state = state_parameter(method)
         self._parameters = parameters_of(method)
         self._owner = owner_of(method)
@@ -60,33 +59,20 @@ class AgentMethod:
             variant = self._variants[key] = Scope(*key, ignore=told)(self._observed(agent_type))
         return variant
 
-    def owner(self, args: tuple[Any, ...]) -> Any:
+    def owner(self, args: Arguments) -> Any:
         """The agent whose method this is in a call with these arguments."""
         return self._owner if self._owner is not None else args[0] if args else None
 
     def _observed(self, agent_type: str) -> Callable[..., Any]:
         """The method, observed from inside of its span."""
-        method = self.method
-        if self._is_async:
-
-            @functools.wraps(method)
-            async def observed(*args: Any, **kwargs: Any) -> Any:
-                with self._observation(agent_type, args, kwargs) as observation:
-                    return observation.answered(await method(*args, **kwargs))
-        else:
-
-            @functools.wraps(method)
-            def observed(*args: Any, **kwargs: Any) -> Any:
-                with self._observation(agent_type, args, kwargs) as observation:
-                    return observation.answered(method(*args, **kwargs))
-
-        return observed
+        return observed(self.method, lambda args, kwargs: self._observation(agent_type, args, kwargs))
 
     @contextmanager
-    def _observation(self, agent_type: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator["Observation"]:
+    def _observation(self, agent_type: str, args: Arguments, kwargs: Options) -> Iterator[Answered]:
+        """One call while it runs; what is yielded takes its answer."""
         span = current_span()
         if not isinstance(span, ActiveSpan):
-            yield Observation(None, None, self.name, agent_type)
+            yield lambda answer: answer
             return
         owner = self.owner(args)
         outer, inner = boundary(), Boundary(span, (id(owner), self.name))
@@ -97,7 +83,7 @@ class AgentMethod:
         observation.note_wait()
         try:
             with inner:
-                yield observation
+                yield observation.answered
         except BaseException as error:
             observation.report(error)
             raise
@@ -105,7 +91,7 @@ class AgentMethod:
             if state is not None:
                 span.set_state(after=state)
 
-    def _state_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _state_in(self, args: Arguments, kwargs: Options) -> Any:
         if self._state is None:
             return None
         if self._state in kwargs:
@@ -118,7 +104,7 @@ class Observation:
     """One call of an agent's method while it runs.
 
     Args:
-        inner: The call itself, which may swallow what goes wrong in it; None where nothing is recorded.
+        inner: The call itself, which may swallow what goes wrong in it.
         outer: The call around it.
         method: The method's name.
         agent_type: The agent.
@@ -127,18 +113,18 @@ class Observation:
         agent: The span of the agent's execution.
     """
 
-    def __init__(self, inner: Boundary | None, outer: Boundary | None, method: str, agent_type: str) -> None:
+    def __init__(self, inner: Boundary, outer: Boundary | None, method: str, agent_type: str) -> None:
         self._inner = inner
         self._outer = outer
         self._method = method
         self._agent_type = agent_type
-        self.agent = None if inner is None else nearest_agent(inner.span)
+        self.agent = nearest_agent(inner.span)
         self._is_nested = outer is not None and self.agent is not None and nearest_agent(outer.span) is self.agent
 
     def note_wait(self) -> None:
         """Record the time from the call of the method around this one: what a lock, or a queue, took of it."""
         inner, outer, agent = self._inner, self._outer, self.agent
-        if inner is None or outer is None or agent is None or not self._is_nested or outer.has_worked:
+        if outer is None or agent is None or not self._is_nested or outer.has_worked:
             return
         outer.has_worked = True
         agent.record_wait((inner.span.start - outer.span.start) / NANOS_PER_SECOND)
@@ -146,7 +132,7 @@ class Observation:
     def answered(self, answer: Any) -> Any:
         """The method has returned; what it returned goes on as it is."""
         inner, agent = self._inner, self.agent
-        if inner is None or agent is None:
+        if agent is None:
             return answer
         describe_answer(agent, answer)
         if not self._is_nested and not inner.is_billed:
@@ -162,7 +148,7 @@ class Observation:
     def report(self, error: BaseException | None) -> None:
         """Tell whoever is around, and may swallow it, how this went."""
         inner, outer = self._inner, self._outer
-        if inner is None or outer is None:
+        if outer is None:
             return
         outer.is_billed = outer.is_billed or inner.is_billed
         what = self._method if self._is_nested else f"agent {self._agent_type}"
@@ -236,7 +222,7 @@ def dispatching(traced: AgentMethod, is_active: Callable[[], bool] = lambda: Tru
     """What takes the place of a method: it decides at each call what the call is."""
     method = traced.method
 
-    def choose(args: tuple[Any, ...]) -> Callable[..., Any]:
+    def choose(args: Arguments) -> Callable[..., Any]:
         if not enabled() or not is_active():
             return method
         try:
@@ -245,18 +231,7 @@ def dispatching(traced: AgentMethod, is_active: Callable[[], bool] = lambda: Tru
             guard.contain("agent method", error)
             return method
 
-    if inspect.iscoroutinefunction(method):
-
-        @functools.wraps(method)
-        async def dispatch(*args: Any, **kwargs: Any) -> Any:
-            return await choose(args)(*args, **kwargs)
-    else:
-
-        @functools.wraps(method)
-        def dispatch(*args: Any, **kwargs: Any) -> Any:
-            return choose(args)(*args, **kwargs)
-
-    return dispatch
+    return chosen_at_call(method, choose)
 
 
 def agent_method(_name: str, method: Any, patches: Patches) -> Any:

@@ -1,13 +1,12 @@
 """Turns: what an orchestrator does with one utterance of a call; each is a workflow."""
 
-import functools
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from reamon.guard import guard
 from reamon.integrations.boundary import Boundary, boundary
+from reamon.integrations.colours import Answered, Arguments, chosen_at_call, observed
 from reamon.integrations.degrading import degrade
 from reamon.integrations.orchestrator.answers import describe_flags
 from reamon.integrations.orchestrator.shapes import owner_of
@@ -32,9 +31,9 @@ class TurnMethod:
     def wrap(self, name: str, method: Any, patches: Patches) -> Any:
         """The method that takes the place of `method`."""
         owner = owner_of(method)
-        traced = self._scope(self._observed(name, method))
+        traced = self._scope(observed(method, lambda args, _kwargs: _turn(name, owner, args)))
 
-        def choose(args: tuple[Any, ...]) -> Any:
+        def choose(args: Arguments) -> Any:
             target = owner if owner is not None else args[0] if args else None
             around = boundary()
             if not patches.is_active or (around is not None and around.call == (id(target), name)):
@@ -46,55 +45,25 @@ class TurnMethod:
                     guard.contain("agents of an orchestrator", error)
             return traced
 
-        if inspect.iscoroutinefunction(method):
-
-            @functools.wraps(method)
-            async def turn(*args: Any, **kwargs: Any) -> Any:
-                return await choose(args)(*args, **kwargs)
-        else:
-
-            @functools.wraps(method)
-            def turn(*args: Any, **kwargs: Any) -> Any:
-                return choose(args)(*args, **kwargs)
-
-        return turn
-
-    @staticmethod
-    def _observed(name: str, method: Any) -> Any:
-        """The method, observed from inside of its span."""
-        if inspect.iscoroutinefunction(method):
-
-            @functools.wraps(method)
-            async def observed(*args: Any, **kwargs: Any) -> Any:
-                with _around(name, method, args) as around:
-                    return _answered(around, await method(*args, **kwargs))
-        else:
-
-            @functools.wraps(method)
-            def observed(*args: Any, **kwargs: Any) -> Any:
-                with _around(name, method, args) as around:
-                    return _answered(around, method(*args, **kwargs))
-
-        return observed
+        return chosen_at_call(method, choose)
 
 
 @contextmanager
-def _around(name: str, method: Any, args: tuple[Any, ...]) -> Iterator[Boundary | None]:
+def _turn(name: str, owner: Any, args: Arguments) -> Iterator[Answered]:
+    """One turn while it runs, observed from inside of its span; what is yielded takes its answer."""
     span = current_span()
     if not isinstance(span, ActiveSpan):
-        yield None
+        yield lambda answer: answer
         return
-    owner = owner_of(method)
     if owner is None and args:
         owner = args[0]
     with Boundary(span, (id(owner), name)) as around:
-        yield around
+        yield lambda answer: _answered(around, answer)
 
 
-def _answered(around: Boundary | None, answer: Any) -> Any:
+def _answered(around: Boundary, answer: Any) -> Any:
     """The turn has an answer, which goes on as it is; what was swallowed on the way makes it a degraded one."""
-    if around is not None:
-        describe_flags(around.span, answer)
-        if around.swallowed is not None:
-            degrade(around.span, around.swallowed, around.swallowed_by)
+    describe_flags(around.span, answer)
+    if around.swallowed is not None:
+        degrade(around.span, around.swallowed, around.swallowed_by)
     return answer
