@@ -47,6 +47,7 @@ class CostData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         price_source: Where the price comes from: "stated" by the application, or "rates".
         price_version: Which edition of that source; with the span and the cost type it makes the detail's key.
         effective_date: The date (ISO 8601) on which the price took effect.
+        estimated: Whether the amount rests on usage that was guessed, because the provider reported none.
     """
 
     cost_type: str
@@ -59,6 +60,7 @@ class CostData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     price_source: str = "stated"
     price_version: str = "stated"
     effective_date: str | None = None
+    estimated: bool = False
 
 
 class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
