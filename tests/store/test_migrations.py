@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import reamon.store.migrations
+from reamon.model import CostData
 from reamon.store.migrate import downgrade, upgrade
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, connect, schema_version
 from reamon.store.tables import metadata
@@ -56,6 +58,32 @@ def test_a_downgrade_takes_our_tables_and_leaves_the_hosts(path: Path) -> None:
     assert names(path) == {"leads", VERSION_TABLE}
     with plain(path) as connection:
         assert connection.execute("SELECT name FROM leads").fetchall() == [("Ada",)]
+
+
+def test_a_step_back_and_forward_keeps_what_was_recorded(path: Path) -> None:
+    cost = CostData(cost_type="llm", amount=Decimal("0.000000000001"), price_version="1")
+    turn = make_span("turn", "workflow", project="east", costs=(cost,))
+    with closing(connect(path)) as connection:
+        SpanWriter(connection).write([turn])
+    downgrade(path, "0001")
+    with plain(path) as connection:
+        assert "project" not in {row[1] for row in connection.execute("PRAGMA table_info(cost_details)")}
+    upgrade(path)
+    with plain(path) as connection:
+        stored = connection.execute("SELECT project, estimated, cost_amount FROM cost_details").fetchall()
+        assert stored == [("east", 0, "0.000000000001")]
+        assert connection.execute("SELECT total_cost FROM workflow_traces").fetchall() == [("0.000000000001",)]
+
+
+def test_a_step_back_takes_the_superseded_details_with_it(path: Path) -> None:
+    details = tuple(CostData(cost_type="llm", amount=Decimal(1), price_version=version) for version in ("old", "new"))
+    with closing(connect(path)) as connection:
+        SpanWriter(connection).write([make_span("turn", "workflow", costs=details)])
+        connection.execute("INSERT INTO repricings VALUES ('r', '2026-11-27', 'new', NULL, NULL, NULL, 1, '1', '1')")
+        connection.execute("UPDATE cost_details SET superseded_by = 'r' WHERE price_version = 'old'")
+    downgrade(path, "0001")
+    with plain(path) as connection:
+        assert connection.execute("SELECT price_version FROM cost_details").fetchall() == [("new",)]
 
 
 def test_an_upgrade_of_a_current_store_changes_nothing(path: Path) -> None:

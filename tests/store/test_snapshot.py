@@ -20,7 +20,8 @@ PACKAGED = Path(reamon.store.__file__).with_name("schema.sql")
 def schema(path: Path) -> dict[str, str]:
     with closing(sqlite3.connect(path)) as connection:
         made = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return {name: " ".join(sql.split()) for name, sql in made if name != VERSION_TABLE}
+        statements = {name: " ".join(sql.split()) for name, sql in made if name != VERSION_TABLE}
+    return {name: sql.replace(f'"{name}"', name) for name, sql in statements.items()}  # SQLite quotes what it renamed
 
 
 def test_the_packaged_statements_are_what_the_migrations_make() -> None:

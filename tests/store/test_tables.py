@@ -54,7 +54,7 @@ def store(engine: Engine, row: StoreTable) -> None:
 
 
 def test_the_tables_stay_out_of_the_metadata_that_a_host_uses() -> None:
-    assert set(metadata.tables) == {"workflow_traces", "agent_executions", "operations", "cost_details"}
+    assert {"workflow_traces", "agent_executions", "operations", "cost_details"} < set(metadata.tables)
     assert SQLModel.metadata is not metadata
     assert not set(metadata.tables) & set(SQLModel.metadata.tables)
 
@@ -68,10 +68,11 @@ def test_the_tables_stay_out_of_the_metadata_that_a_host_uses() -> None:
         (CostDetailRow, rows.COST_COLUMNS),
     ],
 )
-def test_the_writer_fills_every_column_in_the_order_of_the_table(
+def test_the_writer_fills_every_column_that_no_repricing_owns_in_the_order_of_the_table(
     table: type[StoreTable], columns: tuple[str, ...]
 ) -> None:
-    assert columns == tuple(metadata.tables[str(table.__tablename__)].columns.keys())
+    written = metadata.tables[str(table.__tablename__)].columns
+    assert columns == tuple(column.name for column in written if column.name != "superseded_by")
 
 
 def test_money_comes_back_digit_for_digit(engine: Engine) -> None:

@@ -50,7 +50,8 @@ WORKFLOW_COLUMNS: Final = (
 )  # fmt: skip
 COST_COLUMNS: Final = (
     "span_id", "cost_type", "price_version", "item", "trace_id", "agent_id", "call_id", "provider", "model",
-    "usage_units", "unit", "unit_cost", "cost_amount", "price_source", "effective_date", "timestamp",
+    "usage_units", "unit", "unit_cost", "cost_amount", "price_source", "effective_date", "timestamp", "project",
+    "estimated",
 )  # fmt: skip
 
 _NANOS_PER_MILLI: Final = 1e6
@@ -266,6 +267,8 @@ def cost_rows(span: Span) -> list[Row]:
                 detail.price_source,
                 detail.effective_date or NULL,
                 iso(span.start_ns if span.end_ns is None else span.end_ns),
+                span.project or NULL,
+                1 if detail.estimated else 0,
             )
         )
     return rows

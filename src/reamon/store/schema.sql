@@ -34,8 +34,43 @@ CREATE TABLE agent_executions (
   state_after TEXT,
   PRIMARY KEY (id)
 );
-CREATE INDEX ix_agent_executions_trace_id ON agent_executions (trace_id);
-CREATE TABLE cost_details (
+CREATE INDEX ix_agent_executions_trace_id ON agent_executions (trace_id, span_id, agent_type);
+CREATE INDEX ix_agent_executions_agent_type ON agent_executions (agent_type, id);
+CREATE TABLE alert_history (
+  alert_id VARCHAR NOT NULL,
+  rule VARCHAR NOT NULL,
+  labels TEXT NOT NULL,
+  project VARCHAR,
+  severity VARCHAR NOT NULL,
+  state VARCHAR NOT NULL,
+  message VARCHAR NOT NULL,
+  triggered_at TEXT NOT NULL,
+  resolved_at TEXT,
+  acknowledged_by VARCHAR,
+  metadata TEXT,
+  PRIMARY KEY (alert_id)
+);
+CREATE INDEX ix_alert_history_triggered_at ON alert_history (triggered_at);
+CREATE INDEX ix_alert_history_open ON alert_history (rule) WHERE resolved_at IS NULL;
+CREATE TABLE budget_periods (
+  budget VARCHAR NOT NULL,
+  scope VARCHAR NOT NULL,
+  period_start TEXT NOT NULL,
+  spent TEXT NOT NULL,
+  crossed TEXT,
+  PRIMARY KEY (budget, scope, period_start)
+);
+CREATE TABLE budget_reservations (
+  reservation_id VARCHAR NOT NULL,
+  budget VARCHAR NOT NULL,
+  scope VARCHAR NOT NULL,
+  period_start TEXT NOT NULL,
+  amount TEXT NOT NULL,
+  expires_at TEXT NOT NULL,
+  PRIMARY KEY (reservation_id, budget, scope),
+  CONSTRAINT fk_budget_reservations_period FOREIGN KEY(budget, scope, period_start) REFERENCES budget_periods (budget, scope, period_start)
+);
+CREATE TABLE "cost_details" (
   span_id VARCHAR NOT NULL,
   cost_type VARCHAR NOT NULL,
   price_version VARCHAR NOT NULL,
@@ -52,10 +87,24 @@ CREATE TABLE cost_details (
   price_source VARCHAR NOT NULL,
   effective_date VARCHAR,
   timestamp TEXT NOT NULL,
-  PRIMARY KEY (span_id, cost_type, price_version, item)
+  project VARCHAR,
+  estimated BOOLEAN DEFAULT 0 NOT NULL,
+  superseded_by VARCHAR,
+  PRIMARY KEY (span_id, cost_type, price_version, item),
+  CONSTRAINT fk_cost_details_superseded_by FOREIGN KEY(superseded_by) REFERENCES repricings (repricing_id)
 )
   WITHOUT ROWID;
 CREATE INDEX ix_cost_details_trace_id ON cost_details (trace_id);
+CREATE INDEX ix_cost_details_timestamp ON cost_details (timestamp);
+CREATE TABLE erasures (
+  erasure_id VARCHAR NOT NULL,
+  timestamp TEXT NOT NULL,
+  subject_kind VARCHAR NOT NULL,
+  subject_digest VARCHAR NOT NULL,
+  requested_by VARCHAR,
+  receipt TEXT,
+  PRIMARY KEY (erasure_id)
+);
 CREATE TABLE operations (
   id INTEGER NOT NULL,
   span_id VARCHAR NOT NULL,
@@ -89,9 +138,35 @@ CREATE TABLE operations (
   PRIMARY KEY (id)
 );
 CREATE INDEX ix_operations_trace_id ON operations (trace_id);
+CREATE INDEX ix_operations_model ON operations (model, id) WHERE model IS NOT NULL;
+CREATE TABLE performance_metrics (
+  metric_type VARCHAR NOT NULL,
+  labels TEXT NOT NULL,
+  window INTEGER NOT NULL,
+  timestamp TEXT NOT NULL,
+  project VARCHAR,
+  count INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  sum FLOAT NOT NULL,
+  sketch BLOB,
+  PRIMARY KEY (metric_type, labels, window, timestamp)
+);
+CREATE INDEX ix_performance_metrics_timestamp ON performance_metrics (timestamp);
 CREATE TABLE reamon_alembic_version (
   version_num VARCHAR(32) NOT NULL,
   CONSTRAINT reamon_alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE repricings (
+  repricing_id VARCHAR NOT NULL,
+  timestamp TEXT NOT NULL,
+  price_version VARCHAR NOT NULL,
+  project VARCHAR,
+  since TEXT,
+  until TEXT,
+  details INTEGER NOT NULL,
+  total_before TEXT,
+  total_after TEXT,
+  PRIMARY KEY (repricing_id)
 );
 CREATE TABLE workflow_traces (
   id INTEGER NOT NULL,
@@ -128,4 +203,8 @@ CREATE TABLE workflow_traces (
 );
 CREATE INDEX ix_workflow_traces_call_id ON workflow_traces (call_id);
 CREATE INDEX ix_workflow_traces_running ON workflow_traces (process_id) WHERE status = 'running';
-INSERT INTO reamon_alembic_version (version_num) VALUES ('0001');
+CREATE INDEX ix_workflow_traces_trace_id ON workflow_traces (trace_id);
+CREATE INDEX ix_workflow_traces_project ON workflow_traces (project, id);
+CREATE INDEX ix_workflow_traces_workflow_name ON workflow_traces (workflow_name, id);
+CREATE INDEX ix_workflow_traces_unusual ON workflow_traces (status, id) WHERE status <> 'completed';
+INSERT INTO reamon_alembic_version (version_num) VALUES ('0002');

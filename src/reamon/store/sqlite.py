@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from reamon.errors import StoreError
 
-SCHEMA_VERSION: Final = "0001"
+SCHEMA_VERSION: Final = "0002"
 """The newest migration: what a file has to be at to be written to."""
 
 VERSION_TABLE: Final = "reamon_alembic_version"

@@ -11,7 +11,8 @@ from reamon.store.rows import MONEY, NO_COST, NULL, TraceCost
 
 _ZERO: Final = Decimal(0)
 _SELECT: Final = (
-    "SELECT trace_id, agent_id, cost_amount FROM cost_details WHERE trace_id IN (SELECT value FROM json_each(?))"
+    "SELECT trace_id, agent_id, cost_amount FROM cost_details"
+    " WHERE trace_id IN (SELECT value FROM json_each(?)) AND superseded_by IS NULL"
 )
 
 

@@ -108,3 +108,19 @@ class Json(TextOnSqlite[Any]):
     def read(self, text: str) -> Any:
         """Plain Python objects."""
         return msgspec.json.decode(text)
+
+
+class Labels(TypeDecorator[dict[str, str]]):
+    """The labels of a series, by name: text on every database, keys in order, so that it can be part of a key."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, str] | None, dialect: Dialect) -> str:
+        """JSON text that is the same for equal labels."""
+        return msgspec.json.encode(dict(sorted((value or {}).items()))).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, str]:
+        """The labels."""
+        labels: dict[str, str] = msgspec.json.decode(value)
+        return labels

@@ -1,0 +1,176 @@
+"""Money and operation: repricings, budgets, metrics, alerts, erasures, and the indexes that filters walk along."""
+
+from contextlib import AbstractContextManager
+
+import sqlalchemy as sa
+from alembic import op
+from alembic.operations import BatchOperations
+
+from reamon.store.types import Json, Labels, Money, UtcDateTime
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+_SUPERSEDED_BY = "fk_cost_details_superseded_by"
+
+
+def upgrade() -> None:
+    """Add what is new; of what was recorded, cost details learn their project."""
+    _create_tables()
+    _create_trace_indexes()
+    _widen_cost_details()
+
+
+def downgrade() -> None:
+    """Drop what is new, superseded cost details included: the older version would count them."""
+    op.execute("DELETE FROM cost_details WHERE superseded_by IS NOT NULL")
+    op.drop_index("ix_cost_details_timestamp", "cost_details")
+    with _changing_cost_details() as details:
+        details.drop_constraint(_SUPERSEDED_BY, type_="foreignkey")
+        for column in ("superseded_by", "estimated", "project"):
+            details.drop_column(column)
+    op.drop_index("ix_operations_model", "operations")
+    op.drop_index("ix_agent_executions_agent_type", "agent_executions")
+    op.drop_index("ix_agent_executions_trace_id", "agent_executions")
+    op.create_index("ix_agent_executions_trace_id", "agent_executions", ["trace_id"])
+    for name in ("unusual", "workflow_name", "project", "trace_id"):
+        op.drop_index(f"ix_workflow_traces_{name}", "workflow_traces")
+    for table in (
+        "erasures",
+        "budget_reservations",
+        "budget_periods",
+        "alert_history",
+        "performance_metrics",
+        "repricings",
+    ):
+        op.drop_table(table)
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "repricings",
+        sa.Column("repricing_id", sa.String(), nullable=False),
+        sa.Column("timestamp", UtcDateTime(), nullable=False),
+        sa.Column("price_version", sa.String(), nullable=False),
+        sa.Column("project", sa.String(), nullable=True),
+        sa.Column("since", UtcDateTime(), nullable=True),
+        sa.Column("until", UtcDateTime(), nullable=True),
+        sa.Column("details", sa.Integer(), nullable=False),
+        sa.Column("total_before", Money(), nullable=True),
+        sa.Column("total_after", Money(), nullable=True),
+        sa.PrimaryKeyConstraint("repricing_id"),
+    )
+    op.create_table(
+        "performance_metrics",
+        sa.Column("metric_type", sa.String(), nullable=False),
+        sa.Column("labels", Labels(), nullable=False),
+        sa.Column("window", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("timestamp", UtcDateTime(), nullable=False),
+        sa.Column("project", sa.String(), nullable=True),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("errors", sa.Integer(), nullable=False),
+        sa.Column("sum", sa.Float(), nullable=False),
+        sa.Column("sketch", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("metric_type", "labels", "window", "timestamp"),
+    )
+    op.create_index("ix_performance_metrics_timestamp", "performance_metrics", ["timestamp"])
+    op.create_table(
+        "alert_history",
+        sa.Column("alert_id", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("labels", Labels(), nullable=False),
+        sa.Column("project", sa.String(), nullable=True),
+        sa.Column("severity", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("triggered_at", UtcDateTime(), nullable=False),
+        sa.Column("resolved_at", UtcDateTime(), nullable=True),
+        sa.Column("acknowledged_by", sa.String(), nullable=True),
+        sa.Column("metadata", Json(), nullable=True),
+        sa.PrimaryKeyConstraint("alert_id"),
+    )
+    op.create_index("ix_alert_history_triggered_at", "alert_history", ["triggered_at"])
+    op.create_index(
+        "ix_alert_history_open",
+        "alert_history",
+        ["rule"],
+        sqlite_where=sa.text("resolved_at IS NULL"),
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    )
+    op.create_table(
+        "budget_periods",
+        sa.Column("budget", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("period_start", UtcDateTime(), nullable=False),
+        sa.Column("spent", Money(), nullable=False),
+        sa.Column("crossed", Json(), nullable=True),
+        sa.PrimaryKeyConstraint("budget", "scope", "period_start"),
+    )
+    op.create_table(
+        "budget_reservations",
+        sa.Column("reservation_id", sa.String(), nullable=False),
+        sa.Column("budget", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("period_start", UtcDateTime(), nullable=False),
+        sa.Column("amount", Money(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("reservation_id", "budget", "scope"),
+        sa.ForeignKeyConstraint(
+            ["budget", "scope", "period_start"],
+            ["budget_periods.budget", "budget_periods.scope", "budget_periods.period_start"],
+            name="fk_budget_reservations_period",
+        ),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("erasure_id", sa.String(), nullable=False),
+        sa.Column("timestamp", UtcDateTime(), nullable=False),
+        sa.Column("subject_kind", sa.String(), nullable=False),
+        sa.Column("subject_digest", sa.String(), nullable=False),
+        sa.Column("requested_by", sa.String(), nullable=True),
+        sa.Column("receipt", Json(), nullable=True),
+        sa.PrimaryKeyConstraint("erasure_id"),
+    )
+
+
+def _create_trace_indexes() -> None:
+    op.create_index("ix_workflow_traces_trace_id", "workflow_traces", ["trace_id"])
+    op.create_index("ix_workflow_traces_project", "workflow_traces", ["project", "id"])
+    op.create_index("ix_workflow_traces_workflow_name", "workflow_traces", ["workflow_name", "id"])
+    op.create_index(
+        "ix_workflow_traces_unusual",
+        "workflow_traces",
+        ["status", "id"],
+        sqlite_where=sa.text("status <> 'completed'"),
+        postgresql_where=sa.text("status <> 'completed'"),
+    )
+    op.drop_index("ix_agent_executions_trace_id", "agent_executions")
+    op.create_index("ix_agent_executions_trace_id", "agent_executions", ["trace_id", "span_id", "agent_type"])
+    op.create_index("ix_agent_executions_agent_type", "agent_executions", ["agent_type", "id"])
+    op.create_index(
+        "ix_operations_model",
+        "operations",
+        ["model", "id"],
+        sqlite_where=sa.text("model IS NOT NULL"),
+        postgresql_where=sa.text("model IS NOT NULL"),
+    )
+
+
+def _widen_cost_details() -> None:
+    with _changing_cost_details() as details:
+        details.add_column(sa.Column("project", sa.String(), nullable=True))
+        details.add_column(sa.Column("estimated", sa.Boolean(), nullable=False, server_default=sa.false()))
+        details.add_column(sa.Column("superseded_by", sa.String(), nullable=True))
+        details.create_foreign_key(_SUPERSEDED_BY, "repricings", ["superseded_by"], ["repricing_id"])
+    op.create_index("ix_cost_details_timestamp", "cost_details", ["timestamp"])
+    op.execute(
+        "UPDATE cost_details SET project = (SELECT project FROM workflow_traces"
+        " WHERE workflow_traces.trace_id = cost_details.trace_id)"
+    )
+
+
+def _changing_cost_details() -> AbstractContextManager[BatchOperations]:
+    """A change of the table; SQLite, which cannot add or drop a foreign key, copies it."""
+    return op.batch_alter_table("cost_details", table_kwargs={"sqlite_with_rowid": False})
