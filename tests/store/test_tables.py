@@ -68,11 +68,11 @@ def test_the_tables_stay_out_of_the_metadata_that_a_host_uses() -> None:
         (CostDetailRow, rows.COST_COLUMNS),
     ],
 )
-def test_the_writer_fills_every_column_that_no_repricing_owns_in_the_order_of_the_table(
+def test_the_writer_fills_every_column_that_no_repricing_and_no_retention_owns_in_the_order_of_the_table(
     table: type[StoreTable], columns: tuple[str, ...]
 ) -> None:
     written = metadata.tables[str(table.__tablename__)].columns
-    assert columns == tuple(column.name for column in written if column.name != "superseded_by")
+    assert columns == tuple(column.name for column in written if column.name not in {"superseded_by", "costs_pruned"})
 
 
 def test_money_comes_back_digit_for_digit(engine: Engine) -> None:

@@ -198,7 +198,7 @@ CREATE TABLE workflow_traces (
   extra TEXT,
   error_stack VARCHAR,
   input_data TEXT,
-  output_data TEXT,
+  output_data TEXT, costs_pruned BOOLEAN DEFAULT 0 NOT NULL,
   PRIMARY KEY (id)
 );
 CREATE INDEX ix_workflow_traces_call_id ON workflow_traces (call_id);

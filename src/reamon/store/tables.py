@@ -78,7 +78,10 @@ UNUSUAL = "status <> 'completed'"
 
 
 class WorkflowTraceRow(StoreTable, table=True):
-    """One row for each trace: its root span, of whatever kind."""
+    """One row for each trace: its root span, of whatever kind.
+
+    `costs_pruned`: its cost details have gone by retention, so `total_cost` is all that is known and changes no more.
+    """
 
     __tablename__ = "workflow_traces"
     __table_args__ = (
@@ -131,6 +134,7 @@ class WorkflowTraceRow(StoreTable, table=True):
     error_stack: str | None = None
     input_data: Any = _json()
     output_data: Any = _json()
+    costs_pruned: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class AgentExecutionRow(StoreTable, table=True):

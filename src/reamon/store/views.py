@@ -14,7 +14,7 @@ AGENTS = metadata.tables["agent_executions"]
 OPERATIONS = metadata.tables["operations"]
 COSTS = metadata.tables["cost_details"]
 
-_LARGE = {"input_data", "output_data", "usage", "attributes", "events", "links", "extra", "error_stack"}
+_LARGE = {"input_data", "output_data", "usage", "attributes", "events", "links", "extra", "error_stack", "costs_pruned"}
 
 LISTED = [column for column in TRACES.columns if column.name not in _LARGE]
 """The columns of `workflow_traces` that a listing reads: without the large ones, which SQLite keeps on pages apart."""

@@ -38,6 +38,7 @@ _WORKFLOW: Final = SpanKind.WORKFLOW
 INTERRUPTED_REASON: Final = "its process died; when it ended is not known"
 
 _UNFINISHED: Final = "status IN ('running', 'interrupted')"
+_COSTS_KEPT: Final = "NOT costs_pruned"  # what no details are left of cannot be added up again
 _NOT_STORABLE: Final = (
     ValueError,
     TypeError,
@@ -57,7 +58,9 @@ _finishes = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id", rep
 _details = Insert("cost_details", COST_COLUMNS, "(span_id, cost_type, price_version, item)", replace="TRUE")
 
 _UPDATE_AGENT: Final = f"UPDATE agent_executions SET cost = ? WHERE {HELD_HERE} AND span_id = ?"
-_UPDATE_TRACE: Final = f"UPDATE workflow_traces SET total_cost = ?, cost_status = ? WHERE {HELD_HERE} AND trace_id = ?"
+_UPDATE_TRACE: Final = (
+    f"UPDATE workflow_traces SET total_cost = ?, cost_status = ? WHERE {HELD_HERE} AND trace_id = ? AND {_COSTS_KEPT}"
+)
 
 
 class SpanWriter:

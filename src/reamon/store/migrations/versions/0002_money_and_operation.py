@@ -20,6 +20,7 @@ def upgrade() -> None:
     """Add what is new; of what was recorded, cost details learn their project."""
     _create_tables()
     _create_trace_indexes()
+    op.add_column("workflow_traces", sa.Column("costs_pruned", sa.Boolean(), nullable=False, server_default=sa.false()))
     _widen_cost_details()
 
 
@@ -37,6 +38,7 @@ def downgrade() -> None:
     op.create_index("ix_agent_executions_trace_id", "agent_executions", ["trace_id"])
     for name in ("unusual", "workflow_name", "project", "trace_id"):
         op.drop_index(f"ix_workflow_traces_{name}", "workflow_traces")
+    op.drop_column("workflow_traces", "costs_pruned")
     for table in (
         "erasures",
         "budget_reservations",
