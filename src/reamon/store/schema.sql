@@ -144,12 +144,12 @@ CREATE TABLE performance_metrics (
   labels TEXT NOT NULL,
   window INTEGER NOT NULL,
   timestamp TEXT NOT NULL,
-  project VARCHAR,
+  project VARCHAR NOT NULL,
   count INTEGER NOT NULL,
   errors INTEGER NOT NULL,
   sum FLOAT NOT NULL,
   sketch BLOB,
-  PRIMARY KEY (metric_type, labels, window, timestamp)
+  PRIMARY KEY (metric_type, labels, window, timestamp, project)
 );
 CREATE INDEX ix_performance_metrics_timestamp ON performance_metrics (timestamp);
 CREATE TABLE reamon_alembic_version (

@@ -280,7 +280,10 @@ class RepricingRow(StoreTable, table=True):
 
 
 class MetricRow(StoreTable, table=True):
-    """One row for each series and window of time (`performance_metrics`)."""
+    """One row for each series and window of time (`performance_metrics`).
+
+    The project is part of the key, so that two projects never share a series; what belongs to none has an empty one.
+    """
 
     __tablename__ = "performance_metrics"
     __table_args__ = (Index("ix_performance_metrics_timestamp", "timestamp"),)
@@ -289,7 +292,7 @@ class MetricRow(StoreTable, table=True):
     labels: Any = Field(primary_key=True, sa_type=Labels)
     window: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     timestamp: datetime = Field(primary_key=True, sa_type=UtcDateTime)
-    project: str | None = None
+    project: str = Field(default="", primary_key=True)
     count: int
     errors: int = 0
     sum: float = 0.0

@@ -70,12 +70,12 @@ def _create_tables() -> None:
         sa.Column("labels", Labels(), nullable=False),
         sa.Column("window", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("timestamp", UtcDateTime(), nullable=False),
-        sa.Column("project", sa.String(), nullable=True),
+        sa.Column("project", sa.String(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("errors", sa.Integer(), nullable=False),
         sa.Column("sum", sa.Float(), nullable=False),
         sa.Column("sketch", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("metric_type", "labels", "window", "timestamp"),
+        sa.PrimaryKeyConstraint("metric_type", "labels", "window", "timestamp", "project"),
     )
     op.create_index("ix_performance_metrics_timestamp", "performance_metrics", ["timestamp"])
     op.create_table(
