@@ -1,5 +1,6 @@
 """Collectors: see every span after redaction and before sampling, and derive more from it."""
 
 from reamon.collectors.cost import CostCollector
+from reamon.collectors.price_book import PriceBook
 
-__all__ = ["CostCollector"]
+__all__ = ["CostCollector", "PriceBook"]
