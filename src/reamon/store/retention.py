@@ -1,0 +1,61 @@
+"""Retention: what is older than somebody wants to keep goes, in transactions so short that no writer notices.
+
+The detail of a trace (its rows in `operations` and `agent_executions`, and the payloads of its root) goes as a whole,
+by the age of the trace, since children start later than their root; what still runs stays, however old. Its row in
+`workflow_traces` stays as the summary, `total_cost` included.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reamon.store.administration import SQLiteDatabase, opened
+from reamon.store.limits import Limits
+from reamon.store.pruning import Pruned, Pruning
+
+__all__ = ["Limits", "Pruned", "prune", "vacuum"]
+
+
+def prune(
+    target: Path | str,
+    limits: Limits,
+    *,
+    project: str | None = None,
+    dry_run: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    progress: Callable[[Pruned], object] | None = None,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> Pruned:
+    """Delete what is older than the limits.
+
+    It may be stopped at any moment, killed as well, and run again; several at once do no harm. Writers get in between
+    any two of its transactions.
+
+    Args:
+        target: The store: a SQLite file, or the URL of a database.
+        limits: How long each kind of data is kept.
+        project: Only what belongs to this project; None: everything.
+        dry_run: Only count.
+        now: The time; for tests.
+        progress: Told after each transaction how far it is.
+        is_wanted: Asked between transactions whether to go on.
+
+    Raises:
+        StoreError: There is no store, or it cannot be used.
+    """
+    with opened(target, writable=not dry_run) as database:
+        pruning = Pruning(database, limits, project, now(), dry_run=dry_run, progress=progress, is_wanted=is_wanted)
+        pruning.run()
+        return pruning.result()
+
+
+def vacuum(target: Path | str) -> None:
+    """Give the disk back what was deleted. SQLite copies the whole file for it, and writers wait meanwhile.
+
+    Raises:
+        StoreError: There is no store, or it cannot be used.
+    """
+    with opened(target, writable=True) as database:
+        database.change("VACUUM")
+        if isinstance(database, SQLiteDatabase):
+            database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
