@@ -10,7 +10,7 @@ from reamon.settings.fields import nested_fields, other_variables
 
 FILE = Path(__file__).resolve().parents[2] / ".env.template"
 VARIABLE = re.compile(r"^#(?=[A-Z0-9_]+=)", re.MULTILINE)
-AS_JSON = {"REAMON_SQLITE", "REAMON_JSONL", "REAMON_LANGSMITH", "REAMON_OTLP"}
+AS_JSON = {"REAMON_SQLITE", "REAMON_JSONL", "REAMON_LANGSMITH", "REAMON_OTLP", "REAMON_RETENTION"}
 
 
 def variables() -> list[str]:
@@ -38,7 +38,7 @@ def test_uncommented_as_it_is_it_loads_to_the_defaults() -> None:
     assert MonitoringSettings() == defaults
 
 
-@pytest.mark.parametrize("group", ["", "sqlite", "jsonl", "langsmith", "otlp"])
+@pytest.mark.parametrize("group", ["", "sqlite", "jsonl", "langsmith", "otlp", "retention"])
 def test_every_setting_is_explained(group: str) -> None:
     fields = MonitoringSettings.model_fields
     of_group = nested_fields(fields[group]) if group else {n: f for n, f in fields.items() if not nested_fields(f)}

@@ -9,6 +9,7 @@ from reamon.settings.fields import Count, Names, OrNone, OursAlone, Positive
 from reamon.settings.langsmith import LangSmithSettings
 from reamon.settings.otlp import OTLPSettings
 from reamon.settings.parts import JSONLSettings, SQLiteSettings
+from reamon.settings.retention import RetentionSettings
 from reamon.settings.sources import EnvironmentSettings
 
 _FILES: Final = {"sqlite": "reamon.db", "jsonl": "spans.jsonl"}
@@ -84,6 +85,9 @@ class MonitoringSettings(EnvironmentSettings):
     )
     otlp: Annotated[OTLPSettings, OursAlone()] = Field(
         default_factory=OTLPSettings, description="The options of `OTLPExporter`."
+    )
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="How long what was recorded is kept."
     )
     exporter_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of exporters that are not ours: `{name: {option: value}}`."
