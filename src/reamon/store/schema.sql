@@ -57,9 +57,13 @@ CREATE TABLE budget_periods (
   scope VARCHAR NOT NULL,
   period_start TEXT NOT NULL,
   spent TEXT NOT NULL,
+  stated TEXT NOT NULL,
+  unknown INTEGER NOT NULL,
   crossed TEXT,
+  updated_at TEXT NOT NULL,
   PRIMARY KEY (budget, scope, period_start)
 );
+CREATE INDEX ix_budget_periods_updated_at ON budget_periods (updated_at);
 CREATE TABLE budget_reservations (
   reservation_id VARCHAR NOT NULL,
   budget VARCHAR NOT NULL,
@@ -69,6 +73,13 @@ CREATE TABLE budget_reservations (
   expires_at TEXT NOT NULL,
   PRIMARY KEY (reservation_id, budget, scope),
   CONSTRAINT fk_budget_reservations_period FOREIGN KEY(budget, scope, period_start) REFERENCES budget_periods (budget, scope, period_start)
+);
+CREATE INDEX ix_budget_reservations_period ON budget_reservations (budget, scope, period_start);
+CREATE TABLE budget_writers (
+  writer VARCHAR NOT NULL,
+  sequence BIGINT NOT NULL,
+  updated_at TEXT NOT NULL,
+  PRIMARY KEY (writer)
 );
 CREATE TABLE "cost_details" (
   span_id VARCHAR NOT NULL,

@@ -19,7 +19,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, false, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, false, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -30,6 +30,7 @@ __all__ = [
     "AlertRow",
     "BudgetPeriodRow",
     "BudgetReservationRow",
+    "BudgetWriterRow",
     "CostDetailRow",
     "ErasureRow",
     "MetricRow",
@@ -327,15 +328,22 @@ class AlertRow(StoreTable, table=True):
 
 
 class BudgetPeriodRow(StoreTable, table=True):
-    """One row for each budget, scope and period: what was spent in it, by whatever process."""
+    """One row for each budget, scope and period: what was spent in it, by whatever process.
+
+    `stated` is the part of `spent` that no span told of; `unknown` counts costs without an amount.
+    """
 
     __tablename__ = "budget_periods"
+    __table_args__ = (Index("ix_budget_periods_updated_at", "updated_at"),)
 
     budget: str = Field(primary_key=True)
     scope: str = Field(primary_key=True)
     period_start: datetime = Field(primary_key=True, sa_type=UtcDateTime)
     spent: Decimal = Field(sa_type=Money)
+    stated: Decimal = Field(sa_type=Money)
+    unknown: int
     crossed: Any = _json()
+    updated_at: datetime = _moment()
 
 
 class BudgetReservationRow(StoreTable, table=True):
@@ -348,6 +356,7 @@ class BudgetReservationRow(StoreTable, table=True):
             ["budget_periods.budget", "budget_periods.scope", "budget_periods.period_start"],
             name="fk_budget_reservations_period",
         ),
+        Index("ix_budget_reservations_period", "budget", "scope", "period_start"),
     )
 
     reservation_id: str = Field(primary_key=True)
@@ -356,6 +365,16 @@ class BudgetReservationRow(StoreTable, table=True):
     period_start: datetime = _moment()
     amount: Decimal = Field(sa_type=Money)
     expires_at: datetime = _moment()
+
+
+class BudgetWriterRow(StoreTable, table=True):
+    """One row for each process that spends: the last of its batches that was counted, so that none counts twice."""
+
+    __tablename__ = "budget_writers"
+
+    writer: str = Field(primary_key=True)
+    sequence: int = Field(sa_type=BigInteger)
+    updated_at: datetime = _moment()
 
 
 class ErasureRow(StoreTable, table=True):

@@ -41,6 +41,7 @@ def downgrade() -> None:
     op.drop_column("workflow_traces", "costs_pruned")
     for table in (
         "erasures",
+        "budget_writers",
         "budget_reservations",
         "budget_periods",
         "alert_history",
@@ -107,9 +108,13 @@ def _create_tables() -> None:
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("period_start", UtcDateTime(), nullable=False),
         sa.Column("spent", Money(), nullable=False),
+        sa.Column("stated", Money(), nullable=False),
+        sa.Column("unknown", sa.Integer(), nullable=False),
         sa.Column("crossed", Json(), nullable=True),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("budget", "scope", "period_start"),
     )
+    op.create_index("ix_budget_periods_updated_at", "budget_periods", ["updated_at"])
     op.create_table(
         "budget_reservations",
         sa.Column("reservation_id", sa.String(), nullable=False),
@@ -124,6 +129,14 @@ def _create_tables() -> None:
             ["budget_periods.budget", "budget_periods.scope", "budget_periods.period_start"],
             name="fk_budget_reservations_period",
         ),
+    )
+    op.create_index("ix_budget_reservations_period", "budget_reservations", ["budget", "scope", "period_start"])
+    op.create_table(
+        "budget_writers",
+        sa.Column("writer", sa.String(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("writer"),
     )
     op.create_table(
         "erasures",
