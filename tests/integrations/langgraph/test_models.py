@@ -165,7 +165,7 @@ async def test_costs_follow_the_usage() -> None:
     rates = {"aviary": {"input_tokens": "0.001", "output_tokens": "0.01"}}
     with reamon.instrument("langgraph"), capture_spans(collectors=[CostCollector(rates)]) as captured:
         await says(answered()).ainvoke("hello")
-    assert [cost.amount for cost in the_call(captured).costs] == [Decimal("0.09")]
+    assert [cost.amount for cost in the_call(captured).costs] == [Decimal("0.02"), Decimal("0.07")]
 
 
 def test_a_completion_model_is_a_model_call_too(captured: Captured) -> None:
