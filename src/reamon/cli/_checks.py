@@ -24,6 +24,7 @@ EXTRAS = {
     "anthropic": "instrumentation of Anthropic's client",
     "celery": "instrumentation of Celery",
     "cli": "colour in the terminal",
+    "costs": "known prices of models, and rates in YAML",
     "demo": "`reamon demo`",
     "httpx": "instrumentation of httpx",
     "langgraph": "instrumentation of LangGraph",

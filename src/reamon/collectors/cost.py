@@ -1,12 +1,14 @@
 """The cost collector: usage becomes cost details, by a price book."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from reamon.collectors.price_book import PriceBook, cost_type_of
-from reamon.collectors.prices import UNKNOWN
+from reamon.collectors.estimates import Estimator
+from reamon.collectors.price_book import INFRASTRUCTURE, PriceBook, cost_type_of
 from reamon.collectors.rates import Rates
+from reamon.collectors.recent import Recent
 from reamon.model import CostData, Span, SpanKind, Usage
 from reamon.protocols import Additions
 
@@ -16,6 +18,7 @@ _TYPE_OF_KIND: Final = {
 }
 """What is paid as what it is; agents, workflows and steps pay for what they used."""
 
+_CALLS_KEPT: Final = 20_000
 _COUNTED: Final = 1_000
 _OTHERS: Final = "others"
 
@@ -26,10 +29,17 @@ class CostCollector:
     A cost that the application stated on the span (`record_cost`) stands: usage of the same cost type is not priced
     again. Usage of which no price is known gets a cost detail without an amount, since unknown is not free.
 
+    What is paid for each call (the unit `calls`) is charged once for each `call_id` that this process records, on the
+    first trace of it that ends, unless the application stated a cost of the type "infrastructure" for that call.
+
     Args:
         rates: A price book, or what one is made of: rates of your own, or a file of them.
         profile: Rates that come with reamon, by name.
         model_prices: Whether genai-prices is asked for what the rates do not name.
+        estimate: Whether tokens that a provider did not report are guessed from the text. Such details are `estimated`.
+
+    Attributes:
+        book: The price book.
 
     Raises:
         ConfigurationError: The rates cannot be used; the message names what is wrong.
@@ -51,17 +61,21 @@ class CostCollector:
         *,
         profile: str | None = None,
         model_prices: bool = True,
+        estimate: bool = False,
     ) -> None:
         if not isinstance(rates, PriceBook):
             rates = PriceBook(rates, profile=profile, model_prices=model_prices)
         self.book = rates
+        self._estimator = Estimator() if estimate else None
         self._unknown: Counter[str] = Counter()
+        self._calls = Recent(_CALLS_KEPT)
 
     def collect(self, span: Span) -> Additions | None:
-        """The costs of the span's usage."""
-        if not span.usage:
-            return None
+        """The costs of the span's usage, and of the call where it is the first of it."""
+        if not span.usage and span.parent_id is not None and not span.costs and self._estimator is None:
+            return None  # most spans: this runs for every one
         costs = self._of_usage(span)
+        costs += self._of_call(span)
         return Additions(costs=tuple(costs)) if costs else None
 
     def unknown(self) -> dict[str, int]:
@@ -69,21 +83,47 @@ class CostCollector:
         return dict(self._unknown)
 
     def _of_usage(self, span: Span) -> list[CostData]:
+        usages, estimated = self._usage_of(span)
         stated = {cost.cost_type for cost in span.costs}
-        moment = span.start_ns if span.end_ns is None else span.end_ns
         costs: list[CostData] = []
-        for usage in span.usage:
+        for usage in usages:
             cost_type = _TYPE_OF_KIND.get(span.kind) or cost_type_of(usage)
             if cost_type in stated:
                 continue
-            details = self.book.price_at(usage, cost_type, moment, span.attributes)
-            if any(detail.price_source == UNKNOWN for detail in details):
+            details = self.book.price_at(usage, cost_type, _moment(span), span.attributes, estimated=estimated)
+            if any(detail.amount is None for detail in details):
                 self._count(usage)
             costs += details
         return costs
+
+    def _usage_of(self, span: Span) -> tuple[Sequence[Usage], bool]:
+        """What the span used, and whether that is a guess."""
+        if self._estimator is None:
+            return span.usage, False
+        if span.usage or span.costs:
+            self._estimator.see_billed(span)
+            return span.usage, False
+        guess = self._estimator.usage_of(span)
+        return (() if guess is None else (guess,)), True
+
+    def _of_call(self, span: Span) -> Sequence[CostData]:
+        """What is paid once for the call, on the first of its traces that ends; what the application stated stands."""
+        if span.call_id is None:
+            return ()
+        if any(cost.cost_type == INFRASTRUCTURE for cost in span.costs):
+            self._calls.add(span.call_id)
+            return ()
+        if span.parent_id is not None:
+            return ()
+        costs = self.book.per_call_at(_moment(span))
+        return costs if costs and self._calls.add(span.call_id) else ()
 
     def _count(self, usage: Usage) -> None:
         name = f"{usage.provider or '?'}/{usage.model or '?'}"
         if name not in self._unknown and len(self._unknown) >= _COUNTED:
             name = _OTHERS
         self._unknown[name] += 1
+
+
+def _moment(span: Span) -> int:
+    return span.start_ns if span.end_ns is None else span.end_ns

@@ -131,7 +131,7 @@ def assemble(
     chosen = _without_left_out(_chosen(exporters, settings.exporters), settings)
     destinations = plugins.make("exporters", chosen, settings.options_of)
     _refuse_shared_destination(destinations)
-    derivers = plugins.make("collectors", _chosen(collectors, settings.collectors))
+    derivers = plugins.make("collectors", _chosen(collectors, settings.collectors), settings.collector_options_of)
     editors = plugins.make("processors", _chosen(processors, settings.processors))
     if settings.redact_keys:
         editors.insert(0, RedactKeys(settings.redact_keys))

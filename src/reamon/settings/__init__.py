@@ -1,5 +1,6 @@
 """Settings: keyword arguments, environment variables `REAMON_*`, `LANGSMITH_*` and `OTEL_*`, a `.env` file."""
 
+from reamon.settings.costs import CostSettings
 from reamon.settings.langsmith import LangSmithSettings
 from reamon.settings.monitoring import MonitoringSettings, split_names
 from reamon.settings.otlp import OTLPSettings
@@ -9,6 +10,7 @@ from reamon.settings.template import template
 from reamon.settings.variables import unknown_variables, variable_names
 
 __all__ = [
+    "CostSettings",
     "JSONLSettings",
     "LangSmithSettings",
     "MonitoringSettings",

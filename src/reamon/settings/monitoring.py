@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from reamon.settings.costs import CostSettings
 from reamon.settings.fields import Count, Names, OrNone, OursAlone, Positive
 from reamon.settings.langsmith import LangSmithSettings
 from reamon.settings.otlp import OTLPSettings
@@ -89,6 +90,7 @@ class MonitoringSettings(EnvironmentSettings):
     retention: RetentionSettings = Field(
         default_factory=RetentionSettings, description="How long what was recorded is kept."
     )
+    costs: CostSettings = Field(default_factory=CostSettings, description="The options of `CostCollector`.")
     exporter_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of exporters that are not ours: `{name: {option: value}}`."
     )
@@ -159,6 +161,10 @@ class MonitoringSettings(EnvironmentSettings):
         options = own[exporter].model_dump()
         options["path"] = options["path"] or self.home / _FILES[exporter]
         return options
+
+    def collector_options_of(self, collector: str) -> dict[str, Any]:
+        """The options with which the collector of that name is made."""
+        return self.costs.model_dump() if collector == "cost" else {}
 
 
 def split_names(text: str) -> tuple[str, ...]:
