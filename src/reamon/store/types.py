@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Numeric, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from reamon.model.cost import rounded
 from reamon.model.times import from_datetime, iso
 
 T = TypeVar("T")
@@ -86,10 +87,14 @@ class Quantity(TextOnSqlite[Decimal]):
 
 
 class Money(Quantity):
-    """USD to twelve places."""
+    """USD to twelve places: exactly so many also as text, which is what sums in SQL rely on."""
 
     cache_ok = True
     elsewhere = Numeric(38, 12)
+
+    def written(self, value: Decimal) -> str:
+        """The digits, twelve of them after the point."""
+        return format(rounded(value), "f")
 
 
 class Json(TextOnSqlite[Any]):

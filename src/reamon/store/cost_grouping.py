@@ -1,0 +1,172 @@
+"""Grouping: cost details told apart by what they say, and by the agents and traces that they belong to."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, FromClause, Subquery, and_, case, func, select
+
+from reamon.errors import ConfigurationError
+from reamon.store.exact_sums import micros, rest, total
+from reamon.store.local_times import Stretch, local
+from reamon.store.views import AGENTS, COSTS, TRACES
+
+TIMES: Final = ("day", "hour")
+DIMENSIONS: Final = (
+    "call", "trace", "agent", "workflow", "version", "outcome", "provider", "model", "type", "project", *TIMES,
+)  # fmt: skip
+"""All that costs can be told apart by."""
+
+_OWN: Final = {
+    "type": "cost_type",
+    "provider": "provider",
+    "model": "model",
+    "project": "project",
+    "trace": "trace_id",
+    "unit": "unit",
+}
+"""What a detail says itself, and the column that says it."""
+
+_OF_THE_TRACE: Final = frozenset({"call", "workflow", "version", "outcome"})
+
+PARTS: Final = ("micros", "rest", "details", "unknown", "estimated")
+"""The columns of what is added up: two that make an exact amount, and three counts."""
+
+COUNTS: Final = PARTS[2:]
+UTC_ONLY: Final = (Stretch(None, timedelta(0)),)
+
+
+class CostFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which cost details are meant: those that have every value given here.
+
+    Attributes:
+        since: Not before this moment; aware.
+        until: Before this moment; aware.
+        project: Of this project.
+        call_id: Of the traces of this call.
+
+    Raises:
+        ConfigurationError: A time has no time zone, or `since` is after `until`.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    project: str | None = None
+    call_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, moment in (("since", self.since), ("until", self.until)):
+            if moment is not None and moment.utcoffset() is None:
+                raise ConfigurationError(f"{name} = {moment} has no time zone: give it one, such as datetime.UTC")
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ConfigurationError(f"since = {self.since} is after until = {self.until}")
+
+
+EVERY_COST: Final = CostFilter()
+"""The filter that leaves nothing out."""
+
+
+def counting(which: CostFilter) -> list[ColumnElement[bool]]:
+    """The conditions that a detail counts, and is one of those that are meant."""
+    conditions = [COSTS.c.superseded_by.is_(None)]
+    if which.since is not None:
+        conditions.append(COSTS.c.timestamp >= which.since)
+    if which.until is not None:
+        conditions.append(COSTS.c.timestamp < which.until)
+    if which.project is not None:
+        conditions.append(COSTS.c.project == which.project)
+    if which.call_id is not None:
+        conditions.append(COSTS.c.trace_id.in_(select(TRACES.c.trace_id).where(TRACES.c.call_id == which.call_id)))
+    return conditions
+
+
+def keyed(
+    by: Sequence[str],
+    which: CostFilter,
+    offsets: Sequence[Stretch] = UTC_ONLY,
+    amount: ColumnElement[Any] = COSTS.c.cost_amount,
+) -> Subquery:
+    """Sums (`PARTS`) with the keys that tell them apart (`key_0`, `key_1`, …); a key may have several.
+
+    Details are added up by what they say themselves first, and only those sums are joined with agents and traces: there
+    are far fewer of them.
+
+    Args:
+        by: The names of the keys: of `DIMENSIONS`, or "unit".
+        which: The details that count.
+        offsets: Those of the zone whose days and hours are meant.
+        amount: What is added up: text with twelve places on SQLite.
+    """
+    first = _summed(_own_keys(by, which, offsets, amount))
+    source: FromClause = first
+    if "agent" in by:
+        is_agent = and_(AGENTS.c.trace_id == first.c.trace_id, AGENTS.c.span_id == first.c.agent_id)
+        source = source.outerjoin(AGENTS, is_agent)
+    if not _OF_THE_TRACE.isdisjoint(by):
+        source = source.outerjoin(TRACES, TRACES.c.trace_id == first.c.trace_id)
+    keys = [_key(name, first).label(f"key_{number}") for number, name in enumerate(by)]
+    return select(*keys, *(first.c[name] for name in PARTS)).select_from(source).subquery("keyed")
+
+
+def outcome_of_call() -> ColumnElement[Any]:
+    """How the call of a row of `workflow_traces` ended: the last outcome that one of its turns recorded."""
+    turns = TRACES.alias("turns")
+    last = (
+        select(turns.c.outcome)
+        .where(turns.c.call_id == TRACES.c.call_id, turns.c.outcome.is_not(None))
+        .order_by(turns.c.id.desc())
+        .limit(1)
+        .correlate(TRACES)
+        .scalar_subquery()
+    )
+    return func.coalesce(last, TRACES.c.outcome)  # a trace without a call has its own
+
+
+def _own_keys(by: Sequence[str], which: CostFilter, offsets: Sequence[Stretch], amount: ColumnElement[Any]) -> Subquery:
+    """Each detail that counts, with what tells it apart."""
+    keys: dict[str, ColumnElement[Any]] = {}
+    for name in by:
+        if name in _OWN:
+            keys[_OWN[name]] = COSTS.c[_OWN[name]]
+        elif name in TIMES:
+            keys[name] = local(name, COSTS.c.timestamp, offsets)
+        else:
+            keys["trace_id"] = COSTS.c.trace_id
+            keys |= {"agent_id": COSTS.c.agent_id} if name == "agent" else {}
+            keys |= {"call_id": COSTS.c.call_id} if name == "call" else {}
+    columns = [column.label(name) for name, column in keys.items()]
+    return select(*columns, amount.label("amount"), COSTS.c.estimated).where(*counting(which)).subquery("details")
+
+
+def _summed(details: Subquery) -> Subquery:
+    keys = [column for column in details.c if column.name not in {"amount", "estimated"}]
+    amount = details.c.amount
+    return (
+        select(
+            *keys,
+            total(micros(amount)).label("micros"),
+            total(rest(amount)).label("rest"),
+            func.count().label("details"),
+            (func.count() - func.count(amount)).label("unknown"),
+            func.sum(case((details.c.estimated, 1), else_=0)).label("estimated"),
+        )
+        .group_by(*keys)
+        .subquery("sums")
+    )
+
+
+def _key(name: str, first: Subquery) -> ColumnElement[Any]:
+    match name:
+        case "agent":
+            return AGENTS.c.agent_type
+        case "call":
+            return func.coalesce(TRACES.c.call_id, first.c.call_id)
+        case "workflow":
+            return TRACES.c.workflow_name
+        case "version":
+            return TRACES.c.workflow_version
+        case "outcome":
+            return outcome_of_call()
+    column: ColumnElement[Any] = first.c[_OWN.get(name, name)]
+    return column
