@@ -4,7 +4,7 @@ Three groups, for three situations:
 
 * **Set-up** (`ConfigurationError`, `DecoratorError`, `MissingExtraError`): raised to you, at start-up, naming what is
   wrong and what to do. Recording never raises.
-* **Asking** (`StoreError`, `ServiceError`): raised to you where you asked for something that cannot be had.
+* **Asking** (`StoreError`, `ServiceError`, `CostError`): raised to you where you asked for what cannot be had.
 * **Delivery** (`RetryAfter`, `Paused`, `Rejected`): raised *by exporters* to tell their lane more than "it failed".
 """
 
@@ -55,6 +55,10 @@ class ServiceError(ReamonError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class CostError(ReamonError, ValueError):
+    """A cost cannot be calculated: no price is known for the provider, or an amount is none. The message names it."""
 
 
 class ExportError(ReamonError):

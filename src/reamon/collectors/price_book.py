@@ -105,6 +105,15 @@ class PriceBook:
         """The providers and models that have rates of their own, as `"provider/model"`, aliases included."""
         return tuple(key for sheet in self._sheets for key in sheet.keys)
 
+    def meaning_of(self, name: str) -> str:
+        """The `"provider/model"` that an alias stands for; any other name as it is.
+
+        Example:
+            >>> PriceBook(profile="reautomation2").meaning_of("openai-gpt-3.5")
+            'openai/gpt-3.5-turbo'
+        """
+        return next((sheet.aliases[name.lower()] for sheet in self._sheets if name.lower() in sheet.aliases), name)
+
     def price(
         self,
         usage: Usage,
