@@ -92,7 +92,7 @@ async def _call(leads: list[Lead], base_url: str) -> None:
 
 async def _read(database: Path) -> dict[str, list[WorkflowTrace]]:
     async with Store.open(database) as store:
-        return {lead.call_id: await store.call(lead.call_id) for lead in CAST}
+        return {lead.call_id: await store.traces.of_call(lead.call_id) for lead in CAST}
 
 
 def test_reamon_has_no_trouble_of_its_own(recorded: Recorded) -> None:

@@ -12,8 +12,7 @@ from reamon.errors import StoreError
 from reamon.model import CostData, SpanKind, SpanStatus, Usage
 from reamon.model.ids import uuid7
 from reamon.model.times import to_datetime
-from reamon.store import Store, connect
-from reamon.store.repository import TraceFilter
+from reamon.store import Store, TraceFilter, connect
 from reamon.store.sqlite import VERSION_TABLE
 from reamon.testing import make_span, sample_spans
 from reamon.testing.samples import running_spans
@@ -40,7 +39,7 @@ async def store(path: Path) -> AsyncIterator[Store]:
 
 
 async def test_traces_come_newest_first_and_no_more_than_asked(store: Store) -> None:
-    assert [trace.call_id for trace in await store.traces(limit=3)] == ["call-3", "call-1", "call-2"]
+    assert [trace.call_id for trace in (await store.traces.query(limit=3)).items] == ["call-3", "call-1", "call-2"]
 
 
 @pytest.mark.parametrize(
@@ -54,14 +53,14 @@ async def test_traces_come_newest_first_and_no_more_than_asked(store: Store) -> 
     ],
 )
 async def test_a_filter_asks_for_everything_that_it_names(store: Store, which: TraceFilter, calls: list[str]) -> None:
-    assert [trace.call_id for trace in await store.traces(which)] == calls
+    assert [trace.call_id for trace in (await store.traces.query(which)).items] == calls
 
 
 async def test_traces_that_were_all_given_one_start_are_found_by_their_ids(tmp_path: Path) -> None:
     crowd = [make_span("turn", SpanKind.WORKFLOW, start_ns=START, span_id=uuid7(START, bits)) for bits in range(1200)]
     async with Store.open(stored(tmp_path / "crowd.db", crowd)) as store:
         for span in (crowd[0], crowd[1023], crowd[1024], crowd[1100], crowd[-1]):
-            found = await store.trace(span.trace_id)
+            found = await store.traces.get(span.trace_id)
             assert found is not None
             assert found.trace_id == span.trace_id
 
@@ -74,13 +73,13 @@ async def test_what_lies_below_a_trace_comes_in_order_of_start_even_where_the_ke
         for number in range(step << 12, step + 1 << 12)
     ]
     async with Store.open(stored(tmp_path / "crowd.db", [root, *reversed(steps)])) as store:
-        found = await store.trace(root.trace_id)
+        found = await store.traces.get(root.trace_id)
     assert found is not None
     assert [operation.name for operation in found.operations] == ["0"] * 4096 + ["1"] * 4096
 
 
 async def test_a_call_is_its_turns_in_order_each_with_all_that_ran(store: Store) -> None:
-    first, second = await store.call("call-1")
+    first, second = await store.traces.of_call("call-1")
     assert [first.start_time, second.outcome] == [to_datetime(START), "appointment"]
     assert [agent.agent_type for agent in first.agents] == ["conversation", "qualification"]
     assert [operation.name for operation in first.operations] == ["chat", "speak"]
@@ -89,8 +88,8 @@ async def test_a_call_is_its_turns_in_order_each_with_all_that_ran(store: Store)
 
 
 async def test_a_trace_tells_states_decisions_waits_and_usage(store: Store) -> None:
-    newest = (await store.traces(limit=1))[0]
-    trace = await store.trace(newest.trace_id)
+    newest = (await store.traces.query(limit=1)).items[0]
+    trace = await store.traces.get(newest.trace_id)
     assert trace is not None
     agent, operation = trace.agents[0], trace.operations[0]
     assert (agent.state_before, agent.state_after) == (
@@ -109,7 +108,7 @@ async def test_every_sample_span_can_be_read_back(tmp_path: Path) -> None:
     spans = sample_spans()
     path = stored(tmp_path / "samples.db", [*spans, *running_spans()])
     async with Store.open(path) as store:
-        traces = [await store.trace(trace.trace_id) for trace in await store.traces(limit=1000)]
+        traces = [await store.traces.get(trace.trace_id) for trace in (await store.traces.query(limit=1000)).items]
     found = {row.span_id for trace in traces if trace for row in (*trace.agents, *trace.operations)}
     roots = {span.trace_id for span in spans if span.is_root}
     expected = {span.span_id for span in spans if span.trace_id in roots and span.kind is not SpanKind.WORKFLOW}
@@ -117,42 +116,42 @@ async def test_every_sample_span_can_be_read_back(tmp_path: Path) -> None:
 
 
 async def test_a_trace_is_found_by_the_beginning_or_the_end_of_its_id(store: Store) -> None:
-    wanted = (await store.traces(limit=1))[0].trace_id
-    assert await store.trace_ids(wanted[-8:]) == [wanted]
-    assert await store.trace_ids(wanted[:20]) == [wanted]
+    wanted = (await store.traces.query(limit=1)).items[0].trace_id
+    assert await store.traces.ids_like(wanted[-8:]) == [wanted]
+    assert await store.traces.ids_like(wanted[:20]) == [wanted]
 
 
 async def test_wildcards_in_an_id_mean_themselves(store: Store) -> None:
-    assert await store.trace_ids("%") == []
+    assert await store.traces.ids_like("%") == []
 
 
 @pytest.mark.parametrize("unknown", ["nonsense", "", "01a1ee56-61e8-7000-8000-00000000ffff", "é" * 36])
 async def test_an_unknown_trace_is_none_and_an_unknown_call_has_no_turns(store: Store, unknown: str) -> None:
-    assert await store.trace(unknown) is None
-    assert await store.call(unknown) == []
+    assert await store.traces.get(unknown) is None
+    assert await store.traces.of_call(unknown) == []
 
 
 async def test_call_ids_come_once_each_newest_first(store: Store) -> None:
-    assert await store.call_ids() == ["call-3", "call-1", "call-2"]
+    assert await store.traces.calls() == ["call-3", "call-1", "call-2"]
 
 
 async def test_money_is_summed_to_the_last_digit(tmp_path: Path) -> None:
     tiny = [CostData(cost_type=f"type {n}", amount=Decimal("0.100000000001")) for n in range(10)]
     path = stored(tmp_path / "money.db", [make_span("turn", "workflow", call_id="c", costs=tuple(tiny))])
     async with Store.open(path) as store:
-        (trace,) = await store.call("c")
+        (trace,) = await store.traces.of_call("c")
     assert trace.total_cost == Decimal("1.000000000010")
 
 
 async def test_what_is_written_meanwhile_is_seen_by_the_next_question(path: Path) -> None:
     async with Store.open(path) as store:
-        before = await store.call("call-9")
+        before = await store.traces.of_call("call-9")
         stored(path, turn("call-9", 9))
-        assert (before, len(await store.call("call-9"))) == ([], 1)
+        assert (before, len(await store.traces.of_call("call-9"))) == ([], 1)
 
 
 async def test_facts_are_of_one_moment_even_while_others_write(path: Path) -> None:
-    async with Store.open(path) as store, store._moment() as connection:
+    async with Store.open(path) as store, store.moment() as connection:
         count = "SELECT count(*) FROM workflow_traces"
         before = (await connection.exec_driver_sql(count)).scalar_one()
         stored(path, turn("call-9", 9))
@@ -161,20 +160,20 @@ async def test_facts_are_of_one_moment_even_while_others_write(path: Path) -> No
 
 async def test_a_reader_cannot_write(store: Store) -> None:
     with pytest.raises(StoreError, match="readonly"):
-        async with store._moment() as connection:
+        async with store.moment() as connection:
             await connection.exec_driver_sql("DELETE FROM workflow_traces")
 
 
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}", "sqlite+aiosqlite:///{}"])
 async def test_a_store_opens_by_path_and_by_url(path: Path, form: str) -> None:
     async with Store.open(form.format(path)) as store:
-        assert len(await store.traces()) == 4
+        assert len((await store.traces.query()).items) == 4
 
 
 async def test_a_path_may_hold_what_means_something_in_a_url(tmp_path: Path) -> None:
     path = tmp_path / "50% of #1?.db"
     async with Store.open(stored(path, turn("call-1", 0))) as store:
-        assert len(await store.traces()) == 1
+        assert len((await store.traces.query()).items) == 1
 
 
 def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
@@ -213,7 +212,7 @@ async def test_a_damaged_store_says_who_knows_more(path: Path) -> None:
     async with Store.open(path) as store:
         damage(path)
         with pytest.raises(StoreError, match="`reamon doctor` says more"):
-            await store.traces()
+            await store.traces.query()
 
 
 @pytest.mark.parametrize(("version", "advice"), [("9999", "upgrade reamon"), ("0000", "run `reamon migrate`")])
@@ -228,6 +227,6 @@ async def test_a_store_is_read_while_its_writer_lives_and_after_it_is_gone(tmp_p
     path = tmp_path / "new.db"
     with closing(connect(path)):
         async with Store.open(path) as store:
-            assert await store.traces() == []
+            assert (await store.traces.query()).items == ()
     async with Store.open(path) as store:
-        assert await store.traces() == []
+        assert (await store.traces.query()).items == ()

@@ -10,6 +10,7 @@ from reamon.store.sqlite import default_path
 
 if TYPE_CHECKING:
     from reamon.store import Store
+    from reamon.store.projects import Project
 
 T = TypeVar("T")
 
@@ -45,8 +46,32 @@ def store_of_environment() -> Path:
     return Path(named) if named else default_path()
 
 
-def read(target: Path, question: Callable[["Store"], Awaitable[T]]) -> T:
+def add_project_options(parser: argparse.ArgumentParser) -> None:
+    """Give a command the options `--project` and `--all-projects`."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--project", metavar="NAME", help="look at this project (default: $REAMON_PROJECT, if set)")
+    group.add_argument("--all-projects", action="store_true", help="look at all projects, whatever is configured")
+
+
+def ask(arguments: argparse.Namespace, question: Callable[["Store"], Awaitable[T]]) -> T:
+    """Open the store that a command is to look at, for the project that it is to look at, and ask it something.
+
+    Raises:
+        ConfigurationError: The settings that say where it is cannot be used.
+        StoreError: There is no store, or not one that this version reads.
+    """
+    from reamon.store.projects import ALL_PROJECTS  # noqa: PLC0415 - a help text needs none
+
+    return read(store_of(arguments), question, project=ALL_PROJECTS if arguments.all_projects else arguments.project)
+
+
+def read(target: Path, question: Callable[["Store"], Awaitable[T]], *, project: "Project" = None) -> T:
     """Open the store at `target` and ask it something.
+
+    Args:
+        target: Where it is.
+        question: What is asked.
+        project: Whose rows are seen: a project's, or `ALL_PROJECTS`; those of the one that is configured unless given.
 
     Raises:
         StoreError: There is no store, or not one that this version reads.
@@ -56,7 +81,7 @@ def read(target: Path, question: Callable[["Store"], Awaitable[T]]) -> T:
     from reamon.store import Store  # noqa: PLC0415 - brings SQLAlchemy, which a help text does not need
 
     async def ask() -> T:
-        async with Store.open(target) as store:
+        async with Store.open(target, project=project) as store:
             return await question(store)
 
     return asyncio.run(ask())

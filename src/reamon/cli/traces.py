@@ -3,7 +3,7 @@
 import argparse
 
 from reamon.cli._output import add_json_option, show, write_json
-from reamon.cli._store import add_store_option, positive, read, store_of
+from reamon.cli._store import add_project_options, add_store_option, ask, positive
 from reamon.terminal.listing import listing_document
 
 STATUSES = ("running", "completed", "failed", "cancelled", "degraded", "interrupted")
@@ -14,22 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--call", metavar="ID", help="only those of this call")
     parser.add_argument("--status", choices=STATUSES, help="only those of this status")
     parser.add_argument("--workflow", metavar="NAME", help="only those of this workflow")
-    parser.add_argument("--project", metavar="NAME", help="only those of this project")
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="at most N (default: %(default)s)")
+    add_project_options(parser)
     add_store_option(parser)
     add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List traces, newest first."""
-    from reamon.store.repository import TraceFilter  # noqa: PLC0415 - brings SQLAlchemy, which a help text does not need
+    from reamon.store import TraceFilter  # noqa: PLC0415 - brings SQLAlchemy, which a help text does not need
 
-    which = TraceFilter(
-        call_id=arguments.call, status=arguments.status, workflow=arguments.workflow, project=arguments.project
-    )
-    traces = read(store_of(arguments), lambda store: store.traces(which, limit=arguments.limit))
+    which = TraceFilter(call_id=arguments.call, status=arguments.status, workflow=arguments.workflow)
+    page = ask(arguments, lambda store: store.traces.query(which, limit=arguments.limit))
     if arguments.json:
-        write_json({"traces": traces})
+        write_json({"traces": page.items, "next": page.next})
     else:
-        show(listing_document(traces))
+        show(listing_document(page.items))
     return 0

@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 
 from reamon.analytics import Summary, summarize
-from reamon.store import Store
-from reamon.store.repository import TraceFilter
+from reamon.store import ALL_PROJECTS, Store, TraceFilter
 from reamon.terminal import Document, Facts, Heading, Note, Style, Text, open_screen, summary_document
 
 _WORTH_A_LOOK = (
@@ -51,7 +50,7 @@ def show(database: Path, *, finished: bool, delivered: bool, as_json: bool) -> N
 
 async def read(database: Path, *, finished: bool, delivered: bool) -> Findings:
     """What is in the store at `database`."""
-    async with Store.open(database) as store:
+    async with Store.open(database, project=ALL_PROJECTS) as store:
         call, why = await _example(store)
         return Findings(
             database=str(database),
@@ -65,7 +64,7 @@ async def read(database: Path, *, finished: bool, delivered: bool) -> Findings:
 
 async def _example(store: Store) -> tuple[str | None, str | None]:
     for status, why in _WORTH_A_LOOK:
-        for trace in await store.traces(TraceFilter(status=status), limit=1):
+        for trace in (await store.traces.query(TraceFilter(status=status), limit=1)).items:
             return trace.call_id, why
     return None, None
 

@@ -7,27 +7,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reamon.store.filters import (
+        AlertFilter,
+        CostDetailFilter,
+        ExecutionFilter,
+        MetricFilter,
+        OperationFilter,
+        TraceFilter,
+    )
+    from reamon.store.pages import Page
+    from reamon.store.projects import ALL_PROJECTS
     from reamon.store.repository import Store
     from reamon.store.sqlite import connect
     from reamon.store.tables import AgentExecutionRow, CostDetailRow, OperationRow, WorkflowTraceRow
     from reamon.store.writer import SpanWriter
 
 _HOMES = {
+    "ALL_PROJECTS": "projects",
     "AgentExecutionRow": "tables",
+    "AlertFilter": "filters",
+    "CostDetailFilter": "filters",
     "CostDetailRow": "tables",
+    "ExecutionFilter": "filters",
+    "MetricFilter": "filters",
+    "OperationFilter": "filters",
     "OperationRow": "tables",
+    "Page": "pages",
     "SpanWriter": "writer",
     "Store": "repository",
+    "TraceFilter": "filters",
     "WorkflowTraceRow": "tables",
     "connect": "sqlite",
 }
 
 __all__ = [
+    "ALL_PROJECTS",
     "AgentExecutionRow",
+    "AlertFilter",
+    "CostDetailFilter",
     "CostDetailRow",
+    "ExecutionFilter",
+    "MetricFilter",
+    "OperationFilter",
     "OperationRow",
+    "Page",
     "SpanWriter",
     "Store",
+    "TraceFilter",
     "WorkflowTraceRow",
     "connect",
 ]

@@ -29,6 +29,15 @@ def open_engine(target: Path | str) -> AsyncEngine:
     return create_async_engine(_read_only(path))
 
 
+def open_writing_engine(target: Path | str) -> AsyncEngine:
+    """An engine that can change the store at `target`, which was opened before (`open_engine`).
+
+    Args:
+        target: The path of a SQLite file, or its URL.
+    """
+    return create_async_engine(URL.create("sqlite+aiosqlite", database=str(_sqlite_path(target))))
+
+
 async def check_schema(connection: AsyncConnection) -> None:
     """See that the tables are those that this version reads.
 

@@ -66,7 +66,7 @@ def _models(project: str | None) -> Select[Any]:
 
 def _costs(project: str | None) -> Select[Any]:
     return select(COSTS.c.trace_id, COSTS.c.cost_type, COSTS.c.cost_amount.label("amount")).where(
-        _belongs_to(project, COSTS)
+        COSTS.c.superseded_by.is_(None), _belongs_to(project, COSTS)
     )
 
 

@@ -6,13 +6,24 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping
 
-from reamon.model import AgentExecution, CostData, Operation, Usage, WorkflowTrace
+from reamon.model import (
+    AgentExecution,
+    Alert,
+    CostData,
+    CostDetail,
+    Operation,
+    PerformanceMetrics,
+    Usage,
+    WorkflowTrace,
+)
 from reamon.store.tables import metadata
 
 TRACES = metadata.tables["workflow_traces"]
 AGENTS = metadata.tables["agent_executions"]
 OPERATIONS = metadata.tables["operations"]
 COSTS = metadata.tables["cost_details"]
+METRICS = metadata.tables["performance_metrics"]
+ALERTS = metadata.tables["alert_history"]
 
 _LARGE = {"input_data", "output_data", "usage", "attributes", "events", "links", "extra", "error_stack", "costs_pruned"}
 
@@ -125,19 +136,59 @@ def operation(row: RowMapping) -> Operation:
 
 
 def cost_data(row: RowMapping) -> CostData:
-    """The view of a row of `cost_details`."""
-    return CostData(
-        cost_type=row["cost_type"],
-        amount=row["cost_amount"],
-        provider=row["provider"],
-        model=row["model"],
-        usage_units=row["usage_units"],
-        unit=row["unit"],
-        unit_cost=row["unit_cost"],
-        price_source=row["price_source"],
-        price_version=row["price_version"],
-        effective_date=row["effective_date"],
+    """The view of a row of `cost_details` within its trace."""
+    return CostData(**_of_cost(row))
+
+
+def cost_detail(row: RowMapping) -> CostDetail:
+    """The view of a row of `cost_details` by itself."""
+    return CostDetail(
+        **_of_cost(row),
+        span_id=row["span_id"],
+        trace_id=row["trace_id"],
+        item=row["item"],
+        agent_id=row["agent_id"],
+        call_id=row["call_id"],
+        project=row["project"],
+        timestamp=row["timestamp"],
+        superseded_by=row["superseded_by"],
     )
+
+
+def _of_cost(row: RowMapping) -> dict[str, Any]:
+    return {
+        "cost_type": row["cost_type"],
+        "amount": row["cost_amount"],
+        "provider": row["provider"],
+        "model": row["model"],
+        "usage_units": row["usage_units"],
+        "unit": row["unit"],
+        "unit_cost": row["unit_cost"],
+        "price_source": row["price_source"],
+        "price_version": row["price_version"],
+        "effective_date": row["effective_date"],
+        "estimated": row["estimated"],
+    }
+
+
+def performance_metrics(row: RowMapping) -> PerformanceMetrics:
+    """The view of a row of `performance_metrics`."""
+    return PerformanceMetrics(
+        metric_type=row["metric_type"],
+        labels=row["labels"],
+        window=row["window"],
+        timestamp=row["timestamp"],
+        project=row["project"] or None,
+        count=row["count"],
+        errors=row["errors"],
+        sum=row["sum"],
+        sketch=row["sketch"],
+    )
+
+
+def alert(row: RowMapping) -> Alert:
+    """The view of a row of `alert_history`."""
+    return Alert(**{name: row[name] for name in Alert.__struct_fields__})
 
 
 def _usage(entries: Any) -> tuple[Usage, ...]:

@@ -1,0 +1,87 @@
+"""The database behind a store: reads that see one moment, changes that happen whole, and whose rows are seen."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from reamon.errors import StoreError
+from reamon.store.conditions import SQLITE
+from reamon.store.engine import location, open_engine, open_writing_engine
+from reamon.store.projects import Project, narrowed, visible
+
+
+class Database:
+    """A store's database, as one reader sees it.
+
+    Attributes:
+        target: Where it is: a path or a URL.
+        dialect: "sqlite" or "postgresql".
+        project: The one project whose rows are seen; None where all are.
+
+    Raises:
+        StoreError: There is no store there, or the project's name is empty.
+    """
+
+    def __init__(self, target: Path | str, project: Project = None) -> None:
+        self.project = visible(project)
+        self.target = target
+        self._reader = open_engine(target)
+        self._writer: AsyncEngine | None = None
+        self.dialect = self._reader.dialect.name
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a SQLite file."""
+        return self.dialect == SQLITE
+
+    def narrowed(self, asked: str | None) -> str | None:
+        """The project that a question is about; None for all.
+
+        Raises:
+            StoreError: It is another one than this reader sees.
+        """
+        return narrowed(self.project, asked)
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which all queries see the same state, and none can change it.
+
+        Raises:
+            StoreError: The database could not answer.
+        """
+        try:
+            async with self._reader.connect() as connection:
+                if self.is_sqlite:
+                    await connection.exec_driver_sql("BEGIN")
+                yield connection
+        except DatabaseError as error:
+            where = location(self._reader)
+            raise StoreError(f"{where} cannot be read as a store ({error.orig}): `reamon doctor` says more") from error
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose changes are made together when the block ends, or not at all if it raises.
+
+        Raises:
+            StoreError: The database could not make them: it is locked, full, ...
+        """
+        if self._writer is None:
+            self._writer = open_writing_engine(self.target)
+        try:
+            async with self._writer.connect() as connection:
+                if self.is_sqlite:
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                await connection.commit()
+        except DatabaseError as error:
+            where = location(self._writer)
+            raise StoreError(f"{where} could not be changed: {error.orig}") from error
+
+    async def close(self) -> None:
+        """Let go of it."""
+        await self._reader.dispose()
+        if self._writer is not None:
+            await self._writer.dispose()

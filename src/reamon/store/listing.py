@@ -1,0 +1,217 @@
+"""Listings: what all repositories have in common, which is to find rows by a filter, page by page."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Integer, Result, RowMapping, func, literal, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reamon.errors import StoreError
+from reamon.store.conditions import Condition
+from reamon.store.database import Database
+from reamon.store.filters import RowFilter
+from reamon.store.pages import Key, Order, Page, cursor, key_of
+from reamon.store.types import Labels, RowId, UtcDateTime
+
+Item = TypeVar("Item")
+Which = TypeVar("Which", bound=RowFilter)
+View = TypeVar("View")
+
+Reading: TypeAlias = Callable[[AsyncConnection, Sequence[RowMapping]], Awaitable[list[Item]]]
+"""What makes items of the rows on a page."""
+
+_ROWS_AT_A_TIME = 100
+"""After how many rows the event loop has its turn: one takes some ten microseconds, with large payloads more."""
+
+ITERATED_AT_A_TIME = 500
+
+
+class Search(NamedTuple):
+    """A filter as the database is asked for it.
+
+    Attributes:
+        conditions: What the rows have to meet.
+        keys: The columns along which they are listed.
+    """
+
+    conditions: list[Condition]
+    keys: tuple[ColumnElement[Any], ...]
+
+
+class Listing(Generic[Item, Which]):
+    """Rows of one table, found by a filter. Each method sees one moment of the store.
+
+    Every method raises `StoreError` where the database cannot answer, and where the filter asks for another project
+    than the store was opened for.
+    """
+
+    name: ClassVar[str]
+    _filters: type[Which]
+    """The filter that finds these rows."""
+    _columns: ClassVar[Sequence[Column[Any]]]
+    _keys: ClassVar[tuple[Column[Any], ...]]
+    """What tells a row from all others, in the order in which rows are listed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def query(
+        self, which: Which | None = None, *, limit: int = 50, after: str | None = None, order: Order = "newest"
+    ) -> Page[Item]:
+        """The first page of the rows that are meant, or the one after another.
+
+        Args:
+            which: The filter; everything unless given.
+            limit: How many are on a page, at most.
+            after: The `next` of the page before.
+            order: Whether the newest come first, or the oldest.
+
+        Raises:
+            StoreError: The cursor does not belong here, or the limit is below 1.
+        """
+        return await self._page(self._items, which, limit, after, order)
+
+    async def count(self, which: Which | None = None) -> int:
+        """How many rows are meant."""
+        async with self._database.moment() as connection:
+            search = await self._search(connection, self._filter(which))
+            counted = select(func.count()).select_from(self._keys[0].table).where(*search.conditions)
+            return (await connection.execute(counted)).scalar_one()
+
+    async def iterate(
+        self, which: Which | None = None, *, after: str | None = None, order: Order = "newest"
+    ) -> AsyncIterator[Item]:
+        """All rows that are meant, one by one, read a page at a time.
+
+        Each page is read at a moment of its own, so that however long it takes, no writer waits.
+
+        Args:
+            which: The filter; everything unless given.
+            after: Begin behind the page whose `next` this is.
+            order: Whether the newest come first, or the oldest.
+        """
+        while True:
+            page = await self.query(which, limit=ITERATED_AT_A_TIME, after=after, order=order)
+            for item in page.items:
+                yield item
+            if page.next is None:
+                return
+            after = page.next
+
+    async def _page(
+        self, read: Reading[Item], which: Which | None, limit: int, after: str | None, order: Order
+    ) -> Page[Item]:
+        key = self._checked(limit, after, order)
+        async with self._database.moment() as connection:
+            rows = await self._rows(connection, which, limit + 1, key, order)
+            items = await read(connection, rows[:limit])
+        more = cursor(self.name, order, self._key_of(rows[limit - 1])) if len(rows) > limit else None
+        return Page(tuple(items), more)
+
+    async def _rows(
+        self,
+        connection: AsyncConnection,
+        which: Which | None,
+        limit: int,
+        key: Key | None = None,
+        order: Order = "newest",
+    ) -> list[RowMapping]:
+        search = await self._search(connection, self._filter(which))
+        is_newest = order == "newest"
+        statement = select(*self._columns).where(*search.conditions)
+        if key is not None:
+            statement = statement.where(beyond(search.keys, key, is_descending=is_newest))
+        ordered = [column.desc() if is_newest else column.asc() for column in search.keys]
+        found = await connection.execute(statement.order_by(*ordered).limit(limit))
+        return await gathered(found, lambda row: row)
+
+    def _checked(self, limit: int, after: str | None, order: Order) -> Key | None:
+        if order not in {"newest", "oldest"}:
+            raise StoreError(f"order={order!r} is unknown; there are newest, oldest")
+        if limit < 1:
+            raise StoreError(f"limit={limit!r} is not at least 1")
+        return None if after is None else self._key_in(after, order)
+
+    def _key_in(self, text: str, order: Order) -> Key:
+        types = tuple(int if isinstance(column.type, RowId | Integer) else str for column in self._keys)
+        return key_of(text, self.name, order, types)
+
+    def _key_of(self, row: RowMapping) -> Key:
+        return tuple(_portable(row[column.name]) for column in self._keys)
+
+    async def _items(self, connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[Item]:
+        items: list[Item] = []
+        for position in range(0, len(rows), _ROWS_AT_A_TIME):
+            items += map(self._view, rows[position : position + _ROWS_AT_A_TIME])
+            await asyncio.sleep(0)
+        return items
+
+    async def _one(self, condition: Condition | None) -> Item | None:
+        """The one row that meets the condition and may be seen; None where there is none."""
+        if condition is None:
+            return None
+        async with self._database.moment() as connection:
+            statement = select(*self._columns).where(condition, *self._may_be_seen())
+            rows = await gathered(await connection.execute(statement), self._view)
+            return next(iter(rows), None)
+
+    def _filter(self, which: Which | None) -> Which:
+        """The filter, or that of everything; narrowed to the project that is seen."""
+        meant = self._filters() if which is None else which
+        if not isinstance(meant, self._filters):
+            raise StoreError(f"{self.name} are found by a {self._filters.__name__}, not by a {type(meant).__name__}")
+        project = self._database.narrowed(meant.project)
+        return meant if project == meant.project else msgspec.structs.replace(meant, project=project)
+
+    @abstractmethod
+    async def _search(self, connection: AsyncConnection, which: Which) -> Search:
+        """How the database is asked for what the filter means."""
+
+    @abstractmethod
+    def _may_be_seen(self) -> list[Condition]:
+        """The conditions of a row that belongs to what this reader sees."""
+
+    @abstractmethod
+    def _view(self, row: RowMapping) -> Item:
+        """What a reader gets of a row."""
+
+
+def beyond(keys: Sequence[ColumnElement[Any]], key: Key, *, is_descending: bool) -> Condition:
+    """The condition that a row comes after the one with this key."""
+    values = [literal(_restored(value, column), column.type) for column, value in zip(keys, key, strict=False)]
+    if len(keys) == 1:
+        return keys[0] < values[0] if is_descending else keys[0] > values[0]
+    mine, others = tuple_(*keys), tuple_(*values)
+    return mine < others if is_descending else mine > others
+
+
+async def gathered(found: Result[Any], view: Callable[[RowMapping], View]) -> list[View]:
+    """The views of all rows that were found; the event loop has its turn in between."""
+    items: list[View] = []
+    for part in found.mappings().partitions(_ROWS_AT_A_TIME):
+        items += map(view, part)
+        await asyncio.sleep(0)
+    return items
+
+
+def _portable(value: Any) -> int | str:
+    """A part of a key as a cursor holds it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode()
+    part: int | str = value
+    return part
+
+
+def _restored(part: int | str, column: ColumnElement[Any]) -> Any:
+    """What was a part of a key before it was in a cursor."""
+    if isinstance(column.type, UtcDateTime):
+        return datetime.fromisoformat(str(part))
+    if isinstance(column.type, Labels):
+        return msgspec.json.decode(str(part))
+    return part
