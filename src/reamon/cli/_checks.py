@@ -31,6 +31,7 @@ EXTRAS = {
     "ollama": "instrumentation of Ollama's client",
     "openai": "instrumentation of OpenAI's client",
     "otlp": "OTLPExporter, and instrumentation of OpenTelemetry",
+    "postgres": "PostgresExporter, and reading its store",
 }
 """What the optional packages are for, by the extra that brings them."""
 
