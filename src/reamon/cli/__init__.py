@@ -18,8 +18,10 @@ COMMANDS = {
     "demo": "run a calling campaign and record it: the quickest way to something to look at",
     "traces": "list the newest workflow traces",
     "show": "show a call, or one trace, with all that ran in it",
+    "costs": "tell what was spent, by call, agent, model, day or outcome",
     "doctor": "say what is configured, whether the store is sound, and what is wrong",
     "outbox": "look at what is not delivered yet or was refused: list, show, export, replay, drop",
+    "prune": "delete what is older than it has to be kept",
     "migrate": "bring the store's tables up to this version",
 }
 """The commands, in the order in which a newcomer meets them."""

@@ -198,7 +198,7 @@ def _stop(runtime: Runtime, timeout: float) -> bool:
     global _stopping, _last_stats  # noqa: PLW0603 - one process, one of each
     _stopping = runtime
     try:
-        return runtime.pipeline.shutdown(timeout)
+        return runtime.shutdown(timeout)
     finally:
         _stopping = None
         _last_stats = runtime.pipeline.stats()

@@ -11,6 +11,7 @@ from reamon.guard import log
 from reamon.model import Span
 from reamon.pipeline import Limits, Outbox, Pipeline, RedactKeys, Stages, destination_of
 from reamon.protocols import Collector, Exporter, Processor
+from reamon.runtime.pruner import make_pruner
 from reamon.tracing import Clock, Recorder, Started, attach, detach, suppress, to_span
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Runtime:
             age_of=self._age_of,
             context=_quiet_context,
         )
+        self._pruner = make_pruner(settings, exporters, _quiet_context)
         self.recorder = Recorder(
             self.pipeline.queue,
             clock=self._clock,
@@ -98,11 +100,21 @@ class Runtime:
                 _call(exporter, "shutdown", 0.0)
             raise
         self.pipeline.start()
+        if self._pruner is not None:
+            self._pruner.start()
+
+    def shutdown(self, timeout: float) -> bool:
+        """Deliver what there is, within `timeout` seconds. Returns whether everything is delivered or on disk."""
+        if self._pruner is not None:
+            self._pruner.stop()
+        return self.pipeline.shutdown(timeout)
 
     def after_fork(self) -> None:
         """Begin anew in a forked child."""
         self.pipeline.after_fork()
         self.recorder.after_fork()
+        if self._pruner is not None:
+            self._pruner.after_fork()
 
     def _build(self, item: Any) -> Span | None:
         process_id = self.recorder.process_id

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reamon.store.administration import SQLiteDatabase, opened
 from reamon.store.limits import Limits
+from reamon.store.projects import Project, visible
 from reamon.store.pruning import Pruned, Pruning
 
 __all__ = ["Limits", "Pruned", "prune", "vacuum"]
@@ -20,7 +21,7 @@ def prune(
     target: Path | str,
     limits: Limits,
     *,
-    project: str | None = None,
+    project: Project = None,
     dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     progress: Callable[[Pruned], object] | None = None,
@@ -34,7 +35,8 @@ def prune(
     Args:
         target: The store: a SQLite file, or the URL of a database.
         limits: How long each kind of data is kept.
-        project: Only what belongs to this project; None: everything.
+        project: Only what belongs to this project; `ALL_PROJECTS`: everything; None: the configured one, and where none
+            is, everything. Spans whose root never came belong to no project, so they go only with everything.
         dry_run: Only count.
         now: The time; for tests.
         progress: Told after each transaction how far it is.
@@ -44,7 +46,9 @@ def prune(
         StoreError: There is no store, or it cannot be used.
     """
     with opened(target, writable=not dry_run) as database:
-        pruning = Pruning(database, limits, project, now(), dry_run=dry_run, progress=progress, is_wanted=is_wanted)
+        pruning = Pruning(
+            database, limits, visible(project), now(), dry_run=dry_run, progress=progress, is_wanted=is_wanted
+        )
         pruning.run()
         return pruning.result()
 
