@@ -43,7 +43,7 @@ _EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000
 _LAST_NS: Final = _EPOCH_NS + ((1 << 41) - 1) * 1_000_000
 
 
-def equals(column: Column[Any], value: Any) -> list[Condition]:
+def equals(column: ColumnElement[Any], value: Any) -> list[Condition]:
     """The column has this value; anything if that is None."""
     return [] if value is None else [column == value]
 

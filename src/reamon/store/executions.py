@@ -39,12 +39,12 @@ class ExecutionRepository(Listing[AgentExecution, ExecutionFilter]):
     async def _search(self, connection: AsyncConnection, which: ExecutionFilter) -> Search:
         dialect = self._database.dialect
         own = [
-            *equals(AGENTS.c.agent_type, which.agent),
             *decided(AGENTS.c.decision, which.decision, dialect),
             *equals(AGENTS.c.next_agent, which.next_agent),
             *is_between(AGENTS.c.confidence, which.min_confidence, which.max_confidence),
         ]
-        return await search_below(connection, AGENTS, which, own, dialect)
+        below = await search_below(connection, AGENTS, which, {"agent_type": which.agent}, dialect)
+        return below._replace(conditions=[*below.conditions, *own])
 
     def _may_be_seen(self) -> list[Condition]:
         return ran_in(AGENTS, {"project": self._database.project}, None, self._database.dialect)

@@ -36,10 +36,12 @@ class Search(NamedTuple):
     Attributes:
         conditions: What the rows have to meet.
         keys: The columns along which they are listed.
+        sorts: Whether rows are not found in that order, and have to be sorted.
     """
 
     conditions: list[Condition]
     keys: tuple[ColumnElement[Any], ...]
+    sorts: bool = False
 
 
 class Listing(Generic[Item, Which]):
@@ -121,13 +123,17 @@ class Listing(Generic[Item, Which]):
         order: Order = "newest",
     ) -> list[RowMapping]:
         search = await self._search(connection, self._filter(which))
-        is_newest = order == "newest"
-        statement = select(*self._columns).where(*search.conditions)
+        conditions = list(search.conditions)
         if key is not None:
-            statement = statement.where(beyond(search.keys, key, is_descending=is_newest))
-        ordered = [column.desc() if is_newest else column.asc() for column in search.keys]
-        found = await connection.execute(statement.order_by(*ordered).limit(limit))
-        return await gathered(found, lambda row: row)
+            conditions.append(beyond(search.keys, key, is_descending=order == "newest"))
+        if search.sorts and len(search.keys) == 1:
+            # Whole rows are slow to sort, and most of them are for nothing: they are read once it is known which.
+            number = self._keys[0]
+            meant = select(number).where(*conditions).order_by(*_ordered(search.keys, order)).limit(limit)
+            statement = select(*self._columns).where(number.in_(meant)).order_by(*_ordered((number,), order))
+        else:
+            statement = select(*self._columns).where(*conditions).order_by(*_ordered(search.keys, order)).limit(limit)
+        return await gathered(await connection.execute(statement), lambda row: row)
 
     def _checked(self, limit: int, after: str | None, order: Order) -> Key | None:
         if order not in {"newest", "oldest"}:
@@ -196,6 +202,10 @@ async def gathered(found: Result[Any], view: Callable[[RowMapping], View]) -> li
         items += map(view, part)
         await asyncio.sleep(0)
     return items
+
+
+def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> list[ColumnElement[Any]]:
+    return [key.desc() if order == "newest" else key.asc() for key in keys]
 
 
 def _portable(value: Any) -> int | str:

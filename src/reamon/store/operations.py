@@ -40,9 +40,9 @@ class OperationRepository(Listing[Operation, OperationFilter]):
             *is_one_of(OPERATIONS.c.kind, which.kind),
             *equals(OPERATIONS.c.name, which.name),
             *equals(OPERATIONS.c.provider, which.provider),
-            *equals(OPERATIONS.c.model, which.model),
         ]
-        return await search_below(connection, OPERATIONS, which, own, self._database.dialect)
+        below = await search_below(connection, OPERATIONS, which, {"model": which.model}, self._database.dialect)
+        return below._replace(conditions=[*below.conditions, *own])
 
     def _may_be_seen(self) -> list[Condition]:
         return ran_in(OPERATIONS, {"project": self._database.project}, None, self._database.dialect)

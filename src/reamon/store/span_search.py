@@ -32,7 +32,7 @@ async def search_below(
     connection: AsyncConnection,
     table: Table,
     which: ExecutionFilter | OperationFilter,
-    own: list[Condition],
+    indexed: Mapping[str, str | None],
     dialect: str,
 ) -> Search:
     """How the database is asked for spans below traces.
@@ -41,7 +41,7 @@ async def search_below(
         connection: To the store.
         table: Where they are.
         which: Which are meant.
-        own: The conditions of what only this table's rows say.
+        indexed: Columns of the table with an index of their own, and the values that they are to have.
         dialect: The database's.
     """
     wanted = {"call_id": which.call_id, "workflow_name": which.workflow, "project": which.project}
@@ -50,18 +50,23 @@ async def search_below(
         is_led = True
     else:
         conditions, is_led = await led_by_traces(connection, table, wanted, which.tag, dialect)
-    key: ColumnElement[Any] = unindexed(table.c.id, dialect) if is_led else table.c.id
+
+    def column_of(name: str) -> ColumnElement[Any]:
+        """The column; where the traces lead, without its index."""
+        return unindexed(table.c[name], dialect) if is_led else table.c[name]
+
     conditions += [
-        *own,
+        *(condition for name, value in indexed.items() for condition in equals(column_of(name), value)),
         *is_one_of(table.c.status, which.status),
-        *in_seconds(key, which.since, which.until),
+        *in_seconds(column_of("id"), which.since, which.until),
         *in_time(table.c.start_time, which.since, which.until),
         *amount_between(table.c.cost, which.min_cost, which.max_cost, dialect),
         *is_between(table.c.duration_ms, which.min_duration_ms, which.max_duration_ms),
         *says((table.c.error_message, table.c.error_type, table.c.status_reason), which.error, dialect),
         *equals(table.c.error_type, which.error_type),
     ]
-    return Search(conditions, (key,) if dialect == SQLITE else (table.c.id, table.c.span_id))
+    keys = (column_of("id"),) if dialect == SQLITE else (table.c.id, table.c.span_id)
+    return Search(conditions, keys, sorts=is_led)
 
 
 async def led_by_traces(

@@ -6,7 +6,7 @@ with the fewest entries for it is left to choose, and how many they are is looke
 not matter. PostgreSQL has statistics, and chooses by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Table, and_, func, literal, select, text
@@ -54,14 +54,15 @@ class Way(NamedTuple):
 async def search_traces(connection: AsyncConnection, which: TraceFilter, dialect: str) -> Search:
     """How the database is asked for the traces that are meant."""
     ways = _ways(which, dialect)
-    leading = await rarest(connection, ways, dialect)
+    leading = await rarest(connection, ways, in_seconds(TRACES.c.id, which.since, which.until), dialect)
     by_agent = leading == "agent" and dialect == SQLITE
     key: ColumnElement[Any] = unindexed(TRACES.c.id, dialect) if by_agent else TRACES.c.id
     conditions = [
         *(way.condition if name == leading or dialect != SQLITE else way.aside for name, way in ways.items()),
         *_plain(which, key, dialect),
     ]
-    return Search(conditions, (key,) if dialect == SQLITE else (TRACES.c.id, TRACES.c.trace_id))
+    keys = (key,) if dialect == SQLITE else (TRACES.c.id, TRACES.c.trace_id)
+    return Search(conditions, keys, sorts=by_agent)
 
 
 def _plain(which: TraceFilter, key: ColumnElement[Any], dialect: str) -> list[Condition]:
@@ -85,14 +86,14 @@ def _is_unusual(which: TraceFilter) -> bool:
 
 
 def _ways(which: TraceFilter, dialect: str) -> dict[str, Way]:
-    ways = ways_to_traces(
-        {"call_id": which.call_id, "workflow_name": which.workflow, "project": which.project}, dialect
-    )
+    """The indexes that lead to what is meant; the first is taken where several have many entries."""
+    ways = ways_to_traces({"call_id": which.call_id}, dialect)
     if _is_unusual(which):
         (meant,) = is_one_of(TRACES.c.status, which.status)
         (aside,) = is_one_of(unindexed(TRACES.c.status, dialect), which.status)
         condition = and_(meant, text(UNUSUAL))
         ways["status"] = Way(condition, aside, select(literal(1)).select_from(TRACES).where(condition))
+    ways |= ways_to_traces({"workflow_name": which.workflow, "project": which.project}, dialect)
     if which.agent is not None:
         is_it = AGENTS.c.agent_type == which.agent
         ran_in = select(literal(1)).where(AGENTS.c.trace_id == TRACES.c.trace_id, is_it).correlate(TRACES)
@@ -115,7 +116,9 @@ def way_by(table: Table, column: Column[Any], value: str, dialect: str) -> Way:
     return Way(condition, unindexed(column, dialect) == value, select(literal(1)).select_from(table).where(condition))
 
 
-async def rarest(connection: AsyncConnection, ways: Mapping[str, Way], dialect: str) -> str | None:
+async def rarest(
+    connection: AsyncConnection, ways: Mapping[str, Way], in_range: Sequence[Condition], dialect: str
+) -> str | None:
     """The way with the fewest entries; None where the database is to choose.
 
     What only an index of another table leads to is looked for otherwise if that has many entries.
@@ -124,7 +127,7 @@ async def rarest(connection: AsyncConnection, ways: Mapping[str, Way], dialect: 
         return None
     if len(ways) == 1 and "agent" not in ways:
         return next(iter(ways))
-    sizes = await sizes_of(connection, ways)
+    sizes = await sizes_of(connection, ways, in_range)
     own = [name for name in sizes if name != "agent"]
     best = min(own, key=sizes.__getitem__, default=None)
     if "agent" in sizes and sizes["agent"] < (MANY if best is None else sizes[best]):
@@ -132,11 +135,22 @@ async def rarest(connection: AsyncConnection, ways: Mapping[str, Way], dialect: 
     return best
 
 
-async def sizes_of(connection: AsyncConnection, ways: Mapping[str, Way]) -> dict[str, int]:
-    """How many entries each way has, up to `MANY`; a call has few in any case."""
+async def sizes_of(
+    connection: AsyncConnection, ways: Mapping[str, Way], in_range: Sequence[Condition] = ()
+) -> dict[str, int]:
+    """How many entries each way has, up to `MANY`; a call has few in any case.
+
+    Args:
+        connection: To the store.
+        ways: The ways.
+        in_range: The conditions that a trace is of the time that is asked about.
+    """
     if "call_id" in ways:
         return {name: 0 if name == "call_id" else MANY for name in ways}
     counts = [
-        select(func.count()).select_from(way.entries.limit(MANY).subquery()).scalar_subquery() for way in ways.values()
+        select(func.count())
+        .select_from((way.entries if name == "agent" else way.entries.where(*in_range)).limit(MANY).subquery())
+        .scalar_subquery()
+        for name, way in ways.items()
     ]
     return dict(zip(ways, (await connection.execute(select(*counts))).one(), strict=True))
