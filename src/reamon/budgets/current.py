@@ -1,0 +1,79 @@
+"""The budgets of this process: those that `reamon.configure()` has made, and the questions that go to them."""
+
+from collections.abc import Callable
+from typing import Any, overload
+
+from reamon.budgets.actions import Action
+from reamon.budgets.budgets import Budgets
+from reamon.budgets.decisions import BudgetDecision, BudgetEvent
+from reamon.budgets.money import Amount
+from reamon.budgets.reservation import CallReservation, Reservation
+
+_none = Budgets(())
+_current = _none
+
+
+def current() -> Budgets:
+    """The budgets that the application was configured with; never None: without any, nothing is limited.
+
+    Example:
+        >>> current().check(estimate="1000").reason
+        'no budget applies'
+    """
+    return _current
+
+
+def install(budgets: Budgets | None) -> None:
+    """Make these the current ones; None: there are none any more. `reamon.configure()` and its end call it."""
+    global _current  # noqa: PLW0603 - one process, one set of budgets
+    _current = _none if budgets is None else budgets
+
+
+def check(*, call_id: str | None = None, project: str | None = None, estimate: Amount | None = None) -> BudgetDecision:
+    """`Budgets.check` of the current ones."""
+    return _current.check(call_id=call_id, project=project, estimate=estimate)
+
+
+async def acheck(
+    *, call_id: str | None = None, project: str | None = None, estimate: Amount | None = None
+) -> BudgetDecision:
+    """`Budgets.acheck` of the current ones."""
+    return await _current.acheck(call_id=call_id, project=project, estimate=estimate)
+
+
+def action(call_id: str | None = None, project: str | None = None) -> Action:
+    """`Budgets.action` of the current ones."""
+    return _current.action(call_id, project)
+
+
+@overload
+def reserve(
+    amount: Amount, *, call_id: str, project: str | None = None, expires_in: float | None = None
+) -> CallReservation: ...
+@overload
+def reserve(
+    amount: Amount, *, call_id: None = None, project: str | None = None, expires_in: float | None = None
+) -> Reservation: ...
+def reserve(amount: Amount, **about: Any) -> CallReservation | Reservation:
+    """`Budgets.reserve` of the current ones."""
+    made: CallReservation | Reservation = _current.reserve(amount, **about)
+    return made
+
+
+@overload
+async def areserve(
+    amount: Amount, *, call_id: str, project: str | None = None, expires_in: float | None = None
+) -> CallReservation: ...
+@overload
+async def areserve(
+    amount: Amount, *, call_id: None = None, project: str | None = None, expires_in: float | None = None
+) -> Reservation: ...
+async def areserve(amount: Amount, **about: Any) -> CallReservation | Reservation:
+    """`Budgets.areserve` of the current ones."""
+    made: CallReservation | Reservation = await _current.areserve(amount, **about)
+    return made
+
+
+def on_crossing(callback: Callable[[BudgetEvent], object]) -> Callable[[], None]:
+    """`Budgets.on_crossing` of the current ones."""
+    return _current.on_crossing(callback)

@@ -1,0 +1,205 @@
+"""What this process knows of the accounts: what the ledger said last, and what the ledger does not know yet."""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from reamon.budgets.ledger import Account, Balance, Batch, Charge
+from reamon.guard import log
+
+_MOST_CHARGES: Final = 100_000
+_MOST_ACCOUNTS: Final = 20_000
+_IN_ONE_BATCH: Final = 2_000
+
+
+class LocalHold(msgspec.Struct):
+    """A reservation that was granted while the ledger could not be reached.
+
+    Attributes:
+        left: What it still holds in each account.
+        expires_at: Until when it counts.
+    """
+
+    left: dict[Account, int]
+    expires_at: int
+
+
+class Knowledge:
+    """Adds up charges until the ledger has taken them, and remembers what the ledger said.
+
+    It takes as much memory as there are calls and periods, however many spans there are and however long the ledger
+    is away. Beyond a hundred thousand charges that wait, calls are not told apart any more: the money counts in every
+    other budget.
+
+    Args:
+        writer: Who this process is to the ledger; another id in every process.
+    """
+
+    def __init__(self, writer: str) -> None:
+        self.begin_anew(writer)
+
+    def begin_anew(self, writer: str) -> None:
+        """Forget all, in a forked child: what waits is the parent's to send."""
+        self.writer = writer
+        self.holds: dict[str, LocalHold] = {}
+        self._lock = threading.Lock()
+        self._sequence = 0
+        self._waiting: dict[tuple[Account, str | None], list[int]] = {}
+        self._unsent: dict[Account, list[int]] = {}
+        self._sent: Batch | None = None
+        self._in_flight: dict[Account, list[int]] = {}
+        self._seen: OrderedDict[Account, Balance] = OrderedDict()
+        self._changed: set[Account] = set()
+        self._has_told = False
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether there is anything that the ledger does not know."""
+        return bool(self._waiting) or self._sent is not None
+
+    def add(self, account: Account, call_id: str | None, amount: int, unknown: int) -> None:
+        """Count what a span has cost."""
+        with self._lock:
+            key = (account, call_id)
+            if len(self._waiting) >= _MOST_CHARGES and key not in self._waiting:
+                self._tell()
+                if account.scope == call_id:
+                    return
+                key = (account, None)
+            _count(self._waiting.setdefault(key, [0, 0]), amount, unknown)
+            _count(self._unsent.setdefault(account, [0, 0]), amount, unknown)
+            hold = self.holds.get(call_id) if call_id else None
+            if hold is not None and account in hold.left:
+                hold.left[account] = max(hold.left[account] - amount, 0)
+
+    def next_batch(self) -> Batch | None:
+        """What to send now: the last batch again until it is acknowledged, since it may or may not have arrived."""
+        with self._lock:
+            if self._sent is None and self._waiting:
+                keys = list(self._waiting)[:_IN_ONE_BATCH]
+                charges = tuple(Charge(*key, *self._waiting.pop(key)) for key in keys)
+                self._sequence += 1
+                self._sent = Batch(self.writer, self._sequence, charges)
+                for charge in charges:
+                    _count(self._in_flight.setdefault(charge.account, [0, 0]), charge.amount, charge.unknown)
+                    unsent = self._unsent[charge.account]
+                    _count(unsent, -charge.amount, -charge.unknown)
+                if not self._waiting:
+                    self._unsent = {}
+            return self._sent
+
+    def acknowledge(self, batch: Batch, balances: Mapping[Account, Balance]) -> None:
+        """The ledger has counted a batch, and these are the balances since."""
+        with self._lock:
+            if self._sent is batch:
+                self._sent = None
+                self._in_flight = {}
+            self._see(balances)
+
+    def see(self, balances: Mapping[Account, Balance]) -> None:
+        """The ledger said this, while no batch was under way."""
+        with self._lock:
+            self._see(balances)
+
+    def meet(self, balances: Mapping[Account, Balance]) -> None:
+        """The ledger said this, perhaps while a batch was under way: remembered of accounts not heard of before."""
+        with self._lock:
+            self._see(
+                {
+                    account: balance
+                    for account, balance in balances.items()
+                    if account not in self._seen and account not in self._in_flight
+                }
+            )
+
+    def seen(self) -> dict[Account, Balance]:
+        """What the ledger said last, by account."""
+        with self._lock:
+            return dict(self._seen)
+
+    def changed(self) -> dict[Account, Balance]:
+        """What the ledger said last of accounts in which something has changed since `noticed`."""
+        with self._lock:
+            return {account: self._seen[account] for account in self._changed if account in self._seen}
+
+    def noticed(self, balances: Mapping[Account, Balance]) -> None:
+        """These changes have been looked at."""
+        with self._lock:
+            for account, balance in balances.items():
+                if self._seen.get(account) == balance:
+                    self._changed.discard(account)
+            self._changed.intersection_update(self._seen)
+
+    def spent(self, account: Account) -> int:
+        """What was spent as far as this process knows."""
+        with self._lock:
+            return self._known(account).spent
+
+    def known(self, account: Account, now: int) -> Balance:
+        """The balance as far as this process knows, with what it has reserved while the ledger was away."""
+        with self._lock:
+            balance = self._known(account)
+            return balance._replace(reserved=balance.reserved + self._held(account, now))
+
+    def completed(self, account: Account, fresh: Balance, now: int) -> Balance:
+        """What the ledger says, and what it does not know yet.
+
+        A batch that is under way is in what it says, or is not. So it counts beside what the ledger said before, and
+        the greater one of the two sums is right; no money counts twice.
+        """
+        with self._lock:
+            unsent = self._unsent.get(account, _NOTHING)
+            known = self._known(account)
+            return Balance(
+                max(fresh.spent + unsent[0], known.spent if account in self._in_flight else fresh.spent + unsent[0]),
+                fresh.reserved + self._held(account, now),
+                fresh.stated,
+                fresh.unknown + unsent[1],
+            )
+
+    def forget(self, accounts: Iterable[Account]) -> None:
+        """Nobody asks for these any more."""
+        with self._lock:
+            for account in accounts:
+                self._seen.pop(account, None)
+
+    def _known(self, account: Account) -> Balance:
+        balance = self._seen.get(account, _ZERO)
+        unsent, under_way = self._unsent.get(account), self._in_flight.get(account)
+        if unsent is not None:
+            balance = balance._replace(spent=balance.spent + unsent[0], unknown=balance.unknown + unsent[1])
+        if under_way is not None:
+            balance = balance._replace(spent=balance.spent + under_way[0], unknown=balance.unknown + under_way[1])
+        return balance
+
+    def _held(self, account: Account, now: int) -> int:
+        if not self.holds:
+            return 0
+        return sum(hold.left.get(account, 0) for hold in self.holds.values() if hold.expires_at > now)
+
+    def _see(self, balances: Mapping[Account, Balance]) -> None:
+        for account, balance in balances.items():
+            if self._seen.get(account) != balance:
+                self._changed.add(account)
+            self._seen[account] = balance
+            self._seen.move_to_end(account)
+        while len(self._seen) > _MOST_ACCOUNTS:
+            self._seen.popitem(last=False)
+
+    def _tell(self) -> None:
+        if not self._has_told:
+            self._has_told = True
+            log("reamon.budgets", logging.WARNING, "charges_pile_up", waiting=len(self._waiting), then="not by call")
+
+
+_NOTHING: Final = (0, 0)
+_ZERO: Final = Balance()
+
+
+def _count(entry: list[int], amount: int, unknown: int) -> None:
+    entry[0] += amount
+    entry[1] += unknown

@@ -1,0 +1,65 @@
+"""Money inside of the budgets: whole trillionths of a dollar, which add up exactly in every place that keeps them."""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+from reamon.guard import guard
+from reamon.model.cost import exact, rounded
+
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_TRILLIONTH: Final = Decimal("1E-12")
+
+Amount = Decimal | int | str | float
+"""An amount as it is given: a float counts digit for digit as it is written."""
+
+
+def trillionths(amount: Amount) -> int:
+    """`amount` USD in trillionths, rounded once, half to even.
+
+    Raises:
+        ValueError: It is no finite number.
+
+    Example:
+        >>> trillionths("0.10"), trillionths(0.1)
+        (100000000000, 100000000000)
+    """
+    return int(rounded(exact(amount)).scaleb(12, _EXACT))
+
+
+def amount_of(amount: Amount | None, otherwise: int) -> int:
+    """An amount in trillionths, given while the application runs: what is none is contained, and counts as `otherwise`.
+
+    Example:
+        >>> amount_of(None, 0)
+        0
+    """
+    if amount is None:
+        return otherwise
+    try:
+        found = trillionths(amount)
+        if found < 0:
+            raise ValueError(f"an amount of a budget is not negative: {amount!r}")
+    except (ValueError, ArithmeticError) as error:
+        guard.contain("Budgets", error)
+        return otherwise
+    return found
+
+
+def usd(amount: int) -> Decimal:
+    """Trillionths as USD.
+
+    Example:
+        >>> usd(100_000_000_001)
+        Decimal('0.100000000001')
+    """
+    return _EXACT.multiply(Decimal(amount), _TRILLIONTH)
+
+
+def share_of(amount: int, share: Decimal) -> int:
+    """The part `share` (0.8) of an amount, rounded half to even.
+
+    Example:
+        >>> share_of(trillionths("0.10"), Decimal("0.85"))
+        85000000000
+    """
+    return int(_EXACT.to_integral_value(_EXACT.multiply(Decimal(amount), share)))
