@@ -1,11 +1,11 @@
 """Migrations: Alembic run from the package, with no ini file and no global state.
 
-Migration ids count up ("0001", "0002", ...), which is how a file that is newer than this reamon is recognised without
+Migration ids count up ("0001", "0002", ...), which is how a store that is newer than this reamon is recognised without
 Alembic.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,34 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from reamon.store.administration import is_postgres, path_of
+
 _SCRIPTS = Path(__file__).with_name("migrations")
 
 
-def upgrade(path: Path, revision: str = "head") -> None:
-    """Bring the store at `path` up to `revision`, in one transaction; it is made where it does not exist.
+def upgrade(target: Path | str, revision: str = "head", *, schema: str | None = None) -> None:
+    """Bring a store up to `revision`, in one transaction; it is made where it does not exist.
 
     Several processes may do so at once: one migrates, the others wait and find it done.
+
+    Args:
+        target: The path or URL of a SQLite file, or the URL of a PostgreSQL database.
+        revision: "0001", "0002", ..., or "head".
+        schema: The schema on PostgreSQL; that of the URL, else `reamon`, if not given.
     """
-    with _transaction(path) as connection:
+    with _transaction(target, schema) as connection:
         command.upgrade(_config(connection), revision)
 
 
-def downgrade(path: Path, revision: str) -> None:
-    """Take the store at `path` back to `revision` ("base": no tables of ours), in one transaction."""
-    with _transaction(path) as connection:
+def downgrade(target: Path | str, revision: str, *, schema: str | None = None) -> None:
+    """Take a store back to `revision` ("base": no tables of ours), in one transaction. Newer tables and columns go.
+
+    Args:
+        target: The path or URL of a SQLite file, or the URL of a PostgreSQL database.
+        revision: "0001", ..., or "base".
+        schema: The schema on PostgreSQL; that of the URL, else `reamon`, if not given.
+    """
+    with _transaction(target, schema) as connection:
         command.downgrade(_config(connection), revision)
 
 
@@ -38,8 +51,17 @@ def _config(connection: Connection) -> Config:
     return config
 
 
+def _transaction(target: Path | str, schema: str | None) -> AbstractContextManager[Connection]:
+    if is_postgres(target):
+        from reamon.store.postgres.migrating import transaction  # noqa: PLC0415 - brings psycopg
+        from reamon.store.postgres.urls import parse_url  # noqa: PLC0415 - brings psycopg
+
+        return transaction(parse_url(str(target), schema))
+    return _of_sqlite(path_of(target))
+
+
 @contextmanager
-def _transaction(path: Path) -> Iterator[Connection]:
+def _of_sqlite(path: Path) -> Iterator[Connection]:
     """A connection in a transaction that holds the write lock from the start, so that the version is read under it."""
     engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
     event.listen(engine, "connect", _leave_transactions_to_us)

@@ -23,7 +23,7 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, fal
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from reamon.store.types import Json, Labels, Money, Quantity, RowId, UtcDateTime
+from reamon.store.types import Json, Labels, LargeCount, Money, Quantity, RowId, UtcDateTime
 
 __all__ = [
     "AgentExecutionRow",
@@ -68,6 +68,10 @@ def _money() -> Any:
 
 def _quantity() -> Any:
     return Field(default=None, sa_type=Quantity, nullable=True)
+
+
+def _count() -> Any:
+    return Field(default=None, sa_type=LargeCount, nullable=True)
 
 
 def _json() -> Any:
@@ -211,9 +215,9 @@ class OperationRow(StoreTable, table=True):
     first_token_ms: float | None = None
     status: str
     status_reason: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_input_tokens: int | None = None
+    input_tokens: int | None = _count()
+    output_tokens: int | None = _count()
+    cached_input_tokens: int | None = _count()
     cost: Decimal | None = _money()
     error_type: str | None = None
     error_message: str | None = None

@@ -28,6 +28,17 @@ class RowId(TypeDecorator[int]):
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
 
 
+class LargeCount(TypeDecorator[int]):
+    """A count with room for sums of large ones: 64 bits on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The database's own type; every integer of SQLite's has 64 bits."""
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+
 class TextOnSqlite(TypeDecorator[T]):
     """The base of types that SQLite keeps as text, and other databases in a type of their own."""
 

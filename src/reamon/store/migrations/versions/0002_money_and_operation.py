@@ -22,10 +22,14 @@ def upgrade() -> None:
     _create_trace_indexes()
     op.add_column("workflow_traces", sa.Column("costs_pruned", sa.Boolean(), nullable=False, server_default=sa.false()))
     _widen_cost_details()
+    if _is_postgres():
+        _create_processes()
 
 
 def downgrade() -> None:
     """Drop what is new, superseded cost details included: the older version would count them."""
+    if _is_postgres():
+        op.drop_table("processes")
     op.execute("DELETE FROM cost_details WHERE superseded_by IS NOT NULL")
     op.drop_index("ix_cost_details_timestamp", "cost_details")
     with _changing_cost_details() as details:
@@ -147,6 +151,22 @@ def _create_tables() -> None:
         sa.Column("requested_by", sa.String(), nullable=True),
         sa.Column("receipt", Json(), nullable=True),
         sa.PrimaryKeyConstraint("erasure_id"),
+    )
+
+
+def _is_postgres() -> bool:
+    return op.get_bind().dialect.name == "postgresql"
+
+
+def _create_processes() -> None:
+    """Make the table of who writes from where; a SQLite file has locks of the operating system instead."""
+    op.create_table(
+        "processes",
+        sa.Column("process_id", sa.String(), nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("last_seen", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("process_id"),
     )
 
 
