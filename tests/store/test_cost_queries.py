@@ -102,8 +102,8 @@ async def test_by_trace_each_trace_is_a_group(connection: AsyncConnection) -> No
 async def test_several_dimensions_tell_apart_together(connection: AsyncConnection) -> None:
     found = await read_costs(connection, ["day", "model"], CostFilter(project="spring"))
     assert [(key, each.amount) for key, each in found.groups] == [
-        (("2026-11-19", "gpt-4o-mini"), Decimal("0.0004")),
         (("2026-11-19", None), Decimal("0.0624")),
+        (("2026-11-19", "gpt-4o-mini"), Decimal("0.0004")),
     ]
 
 

@@ -90,7 +90,7 @@ async def read_costs(
     ends = len(by), len(by) + len(PARTS)
     groups = [(tuple(row[: ends[0]]), _sum(row[ends[0] : ends[1]])) for row in rows]
     return CostGroups(
-        groups=groups[::-1] if _is_in_time(by) else groups,
+        groups=sorted(groups, key=lambda group: _times(by, group[0])),  # stable: within a day the dearest come first
         total=_sum(rows[0][ends[1] : -1]) if rows else NOTHING,
         number=rows[0][-1] if rows else 0,
     )
@@ -177,6 +177,10 @@ def _check(by: Sequence[str]) -> None:
 
 def _is_in_time(by: Sequence[str]) -> bool:
     return any(name in TIMES for name in by)
+
+
+def _times(by: Sequence[str], key: CostKey) -> list[str]:
+    return [value or "" for name, value in zip(by, key, strict=True) if name in TIMES]
 
 
 def _order(

@@ -1,0 +1,75 @@
+"""`reamon costs`: what was spent, on what."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._periods import add_period_options, period_of
+from reamon.cli._store import add_project_options, add_store_option, ask, positive
+
+if TYPE_CHECKING:
+    from reamon.store.cost_grouping import CostFilter
+
+DIMENSIONS = (
+    "call", "trace", "agent", "workflow", "version", "outcome", "provider", "model", "type", "project", "day", "hour",
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `reamon costs`."""
+    parser.add_argument(
+        "--by",
+        metavar="WHAT",
+        type=_dimensions,
+        default=("agent",),
+        help=f"tell apart by {', '.join(DIMENSIONS)}, or several with commas between (default: agent)",
+    )
+    add_period_options(parser)
+    parser.add_argument("--call", metavar="ID", help="only those of this call")
+    parser.add_argument("--limit", type=positive, default=20, metavar="N", help="at most N rows (default: %(default)s)")
+    add_project_options(parser)
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(action=report)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the action says."""
+    action: Callable[[argparse.Namespace], int] = arguments.action
+    return action(arguments)
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Tell what was spent."""
+    from reamon.analytics.costs import cost_report  # noqa: PLC0415 - brings SQLAlchemy, which a help text does not need
+    from reamon.terminal.costs import costs_document  # noqa: PLC0415
+
+    which = meant(arguments)
+    told = ask(
+        arguments,
+        lambda store: cost_report(store, arguments.by, which, zone=arguments.tz, limit=arguments.limit),
+    )
+    if arguments.json:
+        write_json(told)
+    else:
+        show(costs_document(told))
+    return 0
+
+
+def meant(arguments: argparse.Namespace) -> "CostFilter":
+    """The costs that a command is about."""
+    from reamon.store.cost_grouping import CostFilter  # noqa: PLC0415 - brings SQLAlchemy
+    from reamon.store.local_times import zone_of  # noqa: PLC0415
+
+    since, until = period_of(arguments, zone_of(arguments.tz))
+    return CostFilter(since=since, until=until, call_id=arguments.call)
+
+
+def _dimensions(text: str) -> tuple[str, ...]:
+    """The names in a list with commas."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name not in DIMENSIONS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(DIMENSIONS)}")
+    return names
