@@ -10,7 +10,15 @@ from reamon.settings.fields import nested_fields, other_variables
 
 FILE = Path(__file__).resolve().parents[2] / ".env.template"
 VARIABLE = re.compile(r"^#(?=[A-Z0-9_]+=)", re.MULTILINE)
-AS_JSON = {"REAMON_SQLITE", "REAMON_JSONL", "REAMON_LANGSMITH", "REAMON_OTLP", "REAMON_RETENTION", "REAMON_COSTS"}
+AS_JSON = {
+    "REAMON_SQLITE",
+    "REAMON_JSONL",
+    "REAMON_LANGSMITH",
+    "REAMON_OTLP",
+    "REAMON_RETENTION",
+    "REAMON_COSTS",
+    "REAMON_BUDGETS",
+}
 
 
 def variables() -> list[str]:

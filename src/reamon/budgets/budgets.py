@@ -240,8 +240,7 @@ class Budgets:
     async def areserve(self, amount: Amount, **about: Any) -> CallReservation | Reservation:
         """`reserve()` for coroutines: the event loop goes on meanwhile. Use it with `async with`."""
         reserve: Callable[..., CallReservation | Reservation] = self.reserve
-        made = await asyncio.to_thread(reserve, amount, **about)
-        return made
+        return await asyncio.to_thread(reserve, amount, **about)
 
     def on_crossing(self, callback: Callable[[BudgetEvent], object]) -> Callable[[], None]:
         """Call `callback` with every event, on a thread of ours; of all processes, only the one that noticed it does.

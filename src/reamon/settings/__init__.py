@@ -1,5 +1,6 @@
 """Settings: keyword arguments, environment variables `REAMON_*`, `LANGSMITH_*` and `OTEL_*`, a `.env` file."""
 
+from reamon.settings.budgets import BudgetSettings
 from reamon.settings.costs import CostSettings
 from reamon.settings.langsmith import LangSmithSettings
 from reamon.settings.monitoring import MonitoringSettings, split_names
@@ -10,6 +11,7 @@ from reamon.settings.template import template
 from reamon.settings.variables import unknown_variables, variable_names
 
 __all__ = [
+    "BudgetSettings",
     "CostSettings",
     "JSONLSettings",
     "LangSmithSettings",

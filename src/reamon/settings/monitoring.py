@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from reamon.settings.budgets import BudgetSettings
 from reamon.settings.costs import CostSettings
 from reamon.settings.fields import Count, Names, OrNone, OursAlone, Positive
 from reamon.settings.langsmith import LangSmithSettings
@@ -91,6 +92,7 @@ class MonitoringSettings(EnvironmentSettings):
         default_factory=RetentionSettings, description="How long what was recorded is kept."
     )
     costs: CostSettings = Field(default_factory=CostSettings, description="The options of `CostCollector`.")
+    budgets: BudgetSettings = Field(default_factory=BudgetSettings, description="What may be spent.")
     exporter_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of exporters that are not ours: `{name: {option: value}}`."
     )
