@@ -81,8 +81,15 @@ class Additions(msgspec.Struct, frozen=True):
 class Collector(Protocol):
     """Sees every redacted span before sampling and derives something from it: costs, performance, outcomes.
 
-    Optional, found by name: `started(span)`, called with every workflow that begins, and `after_fork()`.
+    Collectors see a span in the order in which they are configured, each with what those before it have added.
     A collector that raises is counted and passed over; the span goes on.
+
+    Optional, found by name:
+
+    * `started(span)`: called with every workflow that begins.
+    * `is_last = True`: it needs what the others add, so it comes after them wherever it is named.
+    * `flush(timeout)`, `shutdown(timeout)`: be done with what was collected within that many seconds; False: it is not.
+    * `after_fork()`: called in a forked child before it records anything.
     """
 
     name: str

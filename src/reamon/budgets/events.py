@@ -3,9 +3,9 @@
 from reamon import processes
 from reamon.budgets.actions import Action
 from reamon.budgets.decisions import BudgetEvent
-from reamon.budgets.gauge import SPIKE, Gauge, shown
+from reamon.budgets.gauge import SPIKE, Gauge
 from reamon.budgets.ledger import Account, Balance
-from reamon.budgets.money import usd
+from reamon.budgets.money import plain, shown
 from reamon.model.cost import exact
 from reamon.model.times import to_datetime
 
@@ -26,9 +26,9 @@ def crossing(gauge: Gauge, account: Account, balance: Balance, mark: str, usual:
         )
     else:
         action, share = (Action.OK, None) if threshold is None else (threshold.action, threshold.share)
-        percent = f"{(share or 0) * 100:.4g}"
+        percent = f"{(share * 100).normalize():f} %" if share else "a mark"
         message = (
-            f"budget {budget.name!r}{of}: {shown(balance.spent)} of {shown(gauge.limit or 0)} USD spent ({percent} %)"
+            f"budget {budget.name!r}{of} is past {percent}: {shown(balance.spent)} of {shown(gauge.limit or 0)} USD"
         )
     if balance.unknown:
         message += f"; {balance.unknown} costs are unknown"
@@ -44,10 +44,10 @@ def crossing(gauge: Gauge, account: Account, balance: Balance, mark: str, usual:
         period_start=to_datetime(period.start) if has_period else None,
         period_end=None if period.end is None else to_datetime(period.end),
         threshold=share,
-        spent=usd(balance.spent),
-        reserved=usd(balance.reserved),
-        limit=None if gauge.limit is None else usd(gauge.limit),
-        usual=None if usual is None else usd(usual),
+        spent=plain(balance.spent),
+        reserved=plain(balance.reserved),
+        limit=None if gauge.limit is None else plain(gauge.limit),
+        usual=None if usual is None else plain(usual),
         unknown=balance.unknown,
     )
 

@@ -9,7 +9,7 @@ from reamon.budgets.actions import Action
 from reamon.budgets.budget import EACH, Budget
 from reamon.budgets.decisions import BudgetDecision
 from reamon.budgets.ledger import Account, Balance, Claim
-from reamon.budgets.money import share_of, trillionths, usd
+from reamon.budgets.money import plain, share_of, shown, trillionths
 from reamon.budgets.periods import Calendar, zone_of
 from reamon.model.cost import exact
 
@@ -93,10 +93,10 @@ class Gauge:
             reason=self._reason(account, balance, wanted, fits=fits),
             budget=self.budget.name,
             scope=account.scope,
-            spent=usd(balance.spent),
-            reserved=usd(balance.reserved),
-            limit=None if self.limit is None else usd(self.limit),
-            remaining=None if self.limit is None else usd(self.limit - used),
+            spent=plain(balance.spent),
+            reserved=plain(balance.reserved),
+            limit=None if self.limit is None else plain(self.limit),
+            remaining=None if self.limit is None else plain(self.limit - used),
             unknown=balance.unknown,
             is_local=is_local,
         )
@@ -120,20 +120,7 @@ class Gauge:
         name = f"budget {self.budget.name!r}{of}"
         if self.limit is None:
             return f"{name} has no limit; spent: {shown(balance.spent)} USD"
-        reserved = f" and {shown(balance.reserved)} reserved" if balance.reserved else ""
         unknown = f"; {balance.unknown} costs are unknown" if balance.unknown else ""
-        state = f"{name}: {shown(balance.spent)}{reserved} of {shown(self.limit)} USD spent"
-        if balance.reserved:
-            state = f"{name}: {shown(balance.spent)} spent{reserved} of {shown(self.limit)} USD"
+        reserved = f" and {shown(balance.reserved)} reserved" if balance.reserved else ""
+        state = f"{name}: {shown(balance.spent)} spent{reserved} of {shown(self.limit)} USD"
         return f"{state}{unknown}" if fits or not wanted else f"{state}, {shown(wanted)} more do not fit{unknown}"
-
-
-def shown(amount: int) -> str:
-    """An amount for people: at least two places, and no zeros behind the others.
-
-    Example:
-        >>> shown(42_500_000_000_000), shown(1_000)
-        ('42.50', '0.000000001')
-    """
-    whole, _, places = format(usd(amount), "f").partition(".")
-    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"

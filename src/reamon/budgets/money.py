@@ -63,3 +63,24 @@ def share_of(amount: int, share: Decimal) -> int:
         85000000000
     """
     return int(_EXACT.to_integral_value(_EXACT.multiply(Decimal(amount), share)))
+
+
+def shown(amount: int) -> str:
+    """An amount for people: at least two places, and no zeros behind the others.
+
+    Example:
+        >>> shown(42_500_000_000_000), shown(1_000)
+        ('42.50', '0.000000001')
+    """
+    whole, _, places = format(usd(amount), "f").partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+
+
+def plain(amount: int) -> Decimal:
+    """Trillionths as USD, with no more places than it takes.
+
+    Example:
+        >>> plain(100_000_000_000)
+        Decimal('0.10')
+    """
+    return Decimal(shown(amount))

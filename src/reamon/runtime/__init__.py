@@ -121,7 +121,7 @@ def flush(timeout: float = 5.0, *, until: str = "acknowledged") -> bool:
     if until not in ("acknowledged", "durable"):
         raise ConfigurationError(f"flush(until={until!r}): until is 'acknowledged' or 'durable'")
     runtime = _runtime
-    return True if runtime is None else runtime.pipeline.flush(timeout, durable=until == "durable")
+    return True if runtime is None else runtime.flush(timeout, durable=until == "durable")
 
 
 def shutdown(timeout: float = 5.0) -> bool:

@@ -1,21 +1,26 @@
 """The assembly: settings and parts become a runtime, in which tracing, pipeline and exporters are connected."""
 
 import contextvars
+import functools
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reamon import plugins
 from reamon.errors import ConfigurationError
-from reamon.guard import log
+from reamon.guard import guard, log
 from reamon.model import Span
 from reamon.pipeline import Limits, Outbox, Pipeline, RedactKeys, Stages, destination_of
 from reamon.protocols import Collector, Exporter, Processor
+from reamon.runtime.budgeting import ask, ask_no_more, collector_options, with_budgets
 from reamon.runtime.pruner import make_pruner
 from reamon.tracing import Clock, Recorder, Started, attach, detach, suppress, to_span
 
 if TYPE_CHECKING:
     from reamon.settings import MonitoringSettings
+
+_PIPELINE_SHARE = 0.85  # of a shutdown's time; the rest is for collectors, which have everything by then
 
 
 class Runtime:
@@ -26,6 +31,7 @@ class Runtime:
         exporters: Where finished spans go.
         stages: Processors, collectors, sampler.
         on_start: Called on the thread that records the first span, before ours are started.
+        collectors: Those of the stages, to be flushed and shut down with the rest.
         clock: Injected by tests.
         random_62: Gives the bits that make ids unique; injected by tests.
     """
@@ -37,11 +43,13 @@ class Runtime:
         stages: Stages,
         on_start: Callable[[], object],
         *,
+        collectors: Sequence[Collector] = (),
         clock: Clock | None = None,
         random_62: Callable[[], int] | None = None,
     ) -> None:
         self.settings = settings
         self.exporters = tuple(exporters)
+        self.collectors = tuple(collectors)
         limits = Limits(
             max_queue=settings.max_queue,
             max_lane_bytes=settings.max_lane_bytes,
@@ -100,14 +108,39 @@ class Runtime:
                 _call(exporter, "shutdown", 0.0)
             raise
         self.pipeline.start()
+        ask(self.collectors)
         if self._pruner is not None:
             self._pruner.start()
+
+    def flush(self, timeout: float, *, durable: bool = False) -> bool:
+        """Wait until what finished before is acknowledged or (`durable`) on disk, and collectors are done with it."""
+        deadline = time.monotonic() + timeout
+        is_flushed = self.pipeline.flush(timeout, durable=durable)
+        return self._end_collectors("flush", deadline) and is_flushed
 
     def shutdown(self, timeout: float) -> bool:
         """Deliver what there is, within `timeout` seconds. Returns whether everything is delivered or on disk."""
         if self._pruner is not None:
             self._pruner.stop()
-        return self.pipeline.shutdown(timeout)
+        deadline = time.monotonic() + timeout
+        has_ends = any(hasattr(collector, "shutdown") for collector in self.collectors)
+        is_delivered = self.pipeline.shutdown(timeout * _PIPELINE_SHARE if has_ends else timeout)
+        is_done = self._end_collectors("shutdown", deadline)
+        ask_no_more(self.collectors)
+        return is_delivered and is_done
+
+    def _end_collectors(self, method: str, deadline: float) -> bool:
+        """Call `flush` or `shutdown` of those collectors that have it. Returns whether all of them are done."""
+        is_done = True
+        for collector in self.collectors:
+            end = getattr(collector, method, None)
+            if end is not None:
+                try:
+                    is_done = end(max(deadline - time.monotonic(), 0.0)) is not False and is_done
+                except Exception as error:
+                    guard.contain(f"collector {collector.name}", error)
+                    is_done = False
+        return is_done
 
     def after_fork(self) -> None:
         """Begin anew in a forked child."""
@@ -143,12 +176,14 @@ def assemble(
     chosen = _without_left_out(_chosen(exporters, settings.exporters), settings)
     destinations = plugins.make("exporters", chosen, settings.options_of)
     _refuse_shared_destination(destinations)
-    derivers = plugins.make("collectors", _chosen(collectors, settings.collectors), settings.collector_options_of)
+    named = _chosen(collectors, settings.collectors)
+    made = plugins.make("collectors", named, functools.partial(collector_options, settings))
+    derivers = with_budgets(made, settings)
     editors = plugins.make("processors", _chosen(processors, settings.processors))
     if settings.redact_keys:
         editors.insert(0, RedactKeys(settings.redact_keys))
     stages = Stages(editors, derivers, settings.sample_rate)
-    return Runtime(settings, destinations, stages, on_start, clock=clock, random_62=random_62)
+    return Runtime(settings, destinations, stages, on_start, collectors=derivers, clock=clock, random_62=random_62)
 
 
 def resolve_settings(

@@ -39,11 +39,14 @@ local function touch(n)
   redis.call('ZADD', key(n, 4), now, cjson.encode({record(n), holds(n), key(n, 3)}))
 end
 
+local function read_hold(text)
+  local micros, rest, start, expires = string.match(text, '^(%S+) (%S+) (%S+) (%S+)$')
+  return {amount = {tonumber(micros), tonumber(rest)}, start = tonumber(start), expires = tonumber(expires)}
+end
+
 local function hold(n, id)
   local found = redis.call('HGET', holds(n), id)
-  if not found then return nil end
-  local micros, rest, start, expires = string.match(found, '^(%S+) (%S+) (%S+) (%S+)$')
-  return {amount = {tonumber(micros), tonumber(rest)}, start = tonumber(start), expires = tonumber(expires)}
+  return found and read_hold(found)
 end
 
 local function write_hold(n, id, value, start, expires)
@@ -53,8 +56,9 @@ end
 
 local function reserved(n, but)
   local total = {0, 0}
-  for _, id in ipairs(redis.call('HKEYS', holds(n))) do
-    local found = hold(n, id)
+  local every = redis.call('HGETALL', holds(n))
+  for position = 1, #every, 2 do
+    local id, found = every[position], read_hold(every[position + 1])
     if found.expires + PATIENCE <= now then
       redis.call('HDEL', holds(n), id)
     elseif found.expires > now and found.start == accounts[n].start and id ~= but then
