@@ -42,12 +42,12 @@ class Estimator:
             return None
         if span.span_id in self._billed_inside:
             return None
+        answered = tokens_of(span.output)
+        if not answered:
+            return None
         self.see_billed(span)
         return Usage(
-            provider=str(provider),
-            model=str(model),
-            input_tokens=tokens_of(span.input),
-            output_tokens=tokens_of(span.output),
+            provider=str(provider), model=str(model), input_tokens=tokens_of(span.input), output_tokens=answered
         )
 
 
