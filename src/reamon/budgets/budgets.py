@@ -2,13 +2,13 @@
 
 import asyncio
 import atexit
-import contextvars
 import logging
 import os
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from reamon.budgets.actions import Action
@@ -17,14 +17,16 @@ from reamon.budgets.clock import SteadyClock
 from reamon.budgets.decisions import BudgetDecision, BudgetEvent
 from reamon.budgets.desk import Desk
 from reamon.budgets.events import crossing, reach_change
-from reamon.budgets.gauge import Gauge
+from reamon.budgets.gauge import Gauge, gauges_of
 from reamon.budgets.keeper import Keeper
 from reamon.budgets.knowledge import Knowledge
 from reamon.budgets.ledger import Account, Balance, BudgetLedger
 from reamon.budgets.ledgers import open_ledger
-from reamon.budgets.money import Amount, amount_of
+from reamon.budgets.money import Amount, amount_of, plain
 from reamon.budgets.notices import Notices
+from reamon.budgets.quiet import quiet_context
 from reamon.budgets.reach import Reach
+from reamon.budgets.recounting import recount
 from reamon.budgets.reservation import CallReservation, Reservation
 from reamon.errors import ConfigurationError
 from reamon.guard import guard, log, writable
@@ -89,7 +91,7 @@ class Budgets:
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.budgets = tuple(budgets)
-        self._gauges = {budget.name: Gauge(budget) for budget in _checked(self.budgets)}
+        self._gauges = gauges_of(self.budgets)
         self._every_gauge = tuple(self._gauges.values())
         if on_unreachable not in ("open", "closed"):
             raise ConfigurationError(f"Budgets(on_unreachable={on_unreachable!r}): it is 'open' or 'closed'")
@@ -97,7 +99,7 @@ class Budgets:
         self._ttl = round(reservation_ttl * _SECOND)
         self._clock = SteadyClock(wall_ns)
         self._ledger = open_ledger(state, timeout)
-        self._notices = Notices(channels, _quiet_context)
+        self._notices = Notices(channels, quiet_context)
         self._reach = Reach(self._reach_changed)
         self._knowledge = Knowledge(uuid.uuid4().hex)
         self._is_hooked = False
@@ -110,7 +112,7 @@ class Budgets:
             self._passed,
             interval=interval,
             refresh=refresh,
-            context=_quiet_context,
+            context=quiet_context,
         )
         self._desk = Desk(
             self._ledger,
@@ -284,6 +286,32 @@ class Budgets:
         }
         return dict(zip(wanted, self._ledger.read(list(wanted.values()), now), strict=True))
 
+    def rebuild(self, store: "str | os.PathLike[str]") -> dict[str, Decimal]:
+        """Count the current periods anew from the cost details in a store: after a crash, a repricing.
+
+        What was settled by a statement is kept, since no cost detail tells of it. What other processes have spent but
+        not written yet would count twice, so they should be idle or at an end.
+
+        Args:
+            store: The path of the SQLite file, or the address of the PostgreSQL database.
+
+        Returns:
+            What was spent in USD by budget, all scopes together; calls are those of the last two days.
+
+        Raises:
+            StoreError: The store cannot be read.
+            LedgerUnreachableError: The state cannot be reached.
+        """
+        now = self._clock.now()
+        sums = recount(store, self._every_gauge, now)
+        found: dict[str, Decimal] = {}
+        for account, (amount, unknown) in sorted(sums.items()):
+            self._ledger.rebuild(account, amount, unknown, now)
+            found[account.budget] = found.get(account.budget, Decimal(0)) + plain(amount)
+        accounts = list(sums)
+        self._knowledge.see(dict(zip(accounts, self._ledger.read(accounts, now), strict=True)))
+        return found
+
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until what was spent is written and what there is to tell is told. Returns whether it is."""
         deadline = time.monotonic() + timeout
@@ -351,24 +379,9 @@ class Budgets:
         self._keeper.after_fork()
 
 
-def _checked(budgets: Sequence[Budget]) -> Sequence[Budget]:
-    names = [budget.name for budget in budgets]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"Budgets: two of them are called {name!r}; give one another name")
-    return budgets
-
-
 def _writable(text: str | None) -> str | None:
     """A name as every ledger takes it."""
     return text if text is None or text.isascii() else writable(str(text))
-
-
-def _quiet_context() -> contextvars.Context:
-    """A context in which nothing is recorded: what our threads do is not the application's."""
-    context = contextvars.Context()
-    context.run(suppress().__enter__)
-    return context
 
 
 _living: "weakref.WeakSet[Budgets]" = weakref.WeakSet()

@@ -130,11 +130,13 @@ class Desk:
     ) -> BudgetDecision:
         if is_local and self._is_closed_without_state:
             return self.cannot_tell()
-        decisions = [
-            (gauge.decide(account, balance, wanted, is_local=is_local), gauge.fullness(balance))
-            for (gauge, account), balance in zip(places, balances, strict=True)
+        answers = [
+            (gauge.answer(balance, wanted).severity, gauge.fullness(balance), place)
+            for place, ((gauge, _), balance) in enumerate(zip(places, balances, strict=True))
         ]
-        return max(decisions, key=lambda one: (one[0].action.severity, one[1]))[0]
+        gravest = max(answers)[2]
+        gauge, account = places[gravest]
+        return gauge.decide(account, balances[gravest], wanted, is_local=is_local)
 
     def _meet(self, accounts: Sequence[Account], balances: Sequence[Balance]) -> None:
         """Remember what the ledger said, for the middle of calls, and keep it up to date from now on."""

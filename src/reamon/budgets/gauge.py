@@ -11,6 +11,7 @@ from reamon.budgets.decisions import BudgetDecision
 from reamon.budgets.ledger import Account, Balance, Claim
 from reamon.budgets.money import plain, share_of, shown, trillionths
 from reamon.budgets.periods import Calendar, zone_of
+from reamon.errors import ConfigurationError
 from reamon.model.cost import exact
 
 SPIKE: Final = "spike"
@@ -81,16 +82,18 @@ class Gauge:
         """What a reservation asks of the account; only a budget that stops ever refuses."""
         return Claim(account, self.limit if self._last is Action.STOP else None, self._stop)
 
-    def decide(self, account: Account, balance: Balance, wanted: int, *, is_local: bool) -> BudgetDecision:
-        """What the budget says to something that may cost `wanted`."""
+    def answer(self, balance: Balance, wanted: int) -> Action:
+        """What is to be done with something that may cost `wanted`."""
         used = balance.spent + balance.reserved
         action = self.action(used)
-        fits = self.limit is None or used + wanted <= self.limit
-        if not fits:
-            action = Action.worst(action, self._last)
+        return action if self._fits(used, wanted) else Action.worst(action, self._last)
+
+    def decide(self, account: Account, balance: Balance, wanted: int, *, is_local: bool) -> BudgetDecision:
+        """The answer in full."""
+        used = balance.spent + balance.reserved
         return BudgetDecision(
-            action=action,
-            reason=self._reason(account, balance, wanted, fits=fits),
+            action=self.answer(balance, wanted),
+            reason=self._reason(account, balance, wanted, fits=self._fits(used, wanted)),
             budget=self.budget.name,
             scope=account.scope,
             spent=plain(balance.spent),
@@ -115,6 +118,9 @@ class Gauge:
             return None
         return share_of(usual, exact(self.budget.spike))
 
+    def _fits(self, used: int, wanted: int) -> bool:
+        return self.limit is None or used + wanted <= self.limit
+
     def _reason(self, account: Account, balance: Balance, wanted: int, *, fits: bool) -> str:
         of = f" of {account.scope!r}" if account.scope else ""
         name = f"budget {self.budget.name!r}{of}"
@@ -124,3 +130,17 @@ class Gauge:
         reserved = f" and {shown(balance.reserved)} reserved" if balance.reserved else ""
         state = f"{name}: {shown(balance.spent)} spent{reserved} of {shown(self.limit)} USD"
         return f"{state}{unknown}" if fits or not wanted else f"{state}, {shown(wanted)} more do not fit{unknown}"
+
+
+def gauges_of(budgets: Sequence[Budget]) -> dict[str, Gauge]:
+    """The gauges of budgets, by name.
+
+    Raises:
+        ConfigurationError: Two of them have one name.
+    """
+    gauges: dict[str, Gauge] = {}
+    for budget in budgets:
+        if budget.name in gauges:
+            raise ConfigurationError(f"Budgets: two of them are called {budget.name!r}; give one another name")
+        gauges[budget.name] = Gauge(budget)
+    return gauges
