@@ -28,6 +28,7 @@ _TWINS: Final = {"minutes": "audio_seconds", "audio_seconds": "minutes"}
 """The other unit for the same thing."""
 
 _ZERO: Final = Decimal(0)
+_NOTHING: Final = rounded(_ZERO)
 _ONE: Final = Decimal(1)
 _SIXTY: Final = Decimal(60)
 _EXACT: Final = Context(prec=60)
@@ -52,13 +53,13 @@ class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
     increment: Decimal | None = None
     minimum: Decimal | None = None
 
-    def at(self, size: Decimal) -> Decimal:
-        """The price for `per` units where so much is used at once."""
+    def at(self, size: Decimal) -> tuple[Decimal, Decimal]:
+        """The price for `per` units where so much is used at once, and that for one, to 28 digits."""
         price = self.price
         for above, dearer in self.tiers:
             if size > above:
                 price = dearer
-        return price
+        return price, _UNIT_COST.divide(price, self.per)
 
     def billed(self, units: Decimal) -> Decimal:
         """How many units are billed for what was used."""
@@ -121,11 +122,12 @@ def details(usage: Usage, prices: Prices | None, cost_type: str, *, estimated: b
     if prices is None:
         return (unknown(usage, cost_type, estimated=estimated),)
     if prices.is_free:
-        return (_detail(usage, prices, cost_type, None, amount=_ZERO, estimated=estimated),)
-    used = [_priced(usage, prices, unit, units, cost_type, estimated) for unit, units in _consumed(usage, prices.units)]
-    costly = [detail for detail in used if detail.usage_units] or used[:1]
-    if not costly:
+        return (_detail(usage, prices, cost_type, None, amount=_NOTHING, estimated=estimated),)
+    used = list(_consumed(usage, prices.units))
+    if not used:
         return (unknown(usage, cost_type, estimated=estimated),)
+    billed = [consumed for consumed in used if consumed[1]] or used[:1]
+    costly = [_priced(usage, prices, unit, units, cost_type, estimated) for unit, units in billed]
     for unit, units in _unpriced(usage, prices.units):
         costly.append(unknown(usage, cost_type, unit=unit, units=units, estimated=estimated))
     return tuple(costly)
@@ -150,17 +152,17 @@ def unknown(
 
 def _priced(usage: Usage, prices: Prices, unit: str, units: Decimal, cost_type: str, estimated: bool) -> CostData:
     price = prices.units.get(unit) or _of_twin(prices.units, unit)
-    billed = price.billed(units)
-    size = Decimal(usage.input_tokens or 0) if unit in TOKENS else units
-    rate = price.at(size) if price.tiers else price.price
+    billed = units if price.increment is None and price.minimum is None else price.billed(units)
+    rate, unit_cost = price.at(Decimal(usage.input_tokens or 0) if price.tiers and unit in TOKENS else units)
+    amount = _EXACT.multiply(billed, rate)
     return _detail(
         usage,
         prices,
         cost_type,
         unit,
         units=billed,
-        unit_cost=_UNIT_COST.divide(rate, price.per),
-        amount=rounded(_EXACT.divide(_EXACT.multiply(billed, rate), price.per)),
+        unit_cost=unit_cost,
+        amount=rounded(amount if price.per == _ONE else _EXACT.divide(amount, price.per)),
         estimated=estimated,
     )
 
@@ -178,7 +180,7 @@ def _detail(
 ) -> CostData:
     return CostData(
         cost_type=cost_type,
-        amount=rounded(amount),
+        amount=amount,
         provider=usage.provider,
         model=usage.model,
         usage_units=units,
@@ -196,8 +198,10 @@ def _consumed(usage: Usage, units: dict[str, UnitPrice]) -> Iterator[tuple[str, 
     for unit in units:
         used = getattr(usage, unit, None)
         if used is not None:
-            parts = sum(getattr(usage, part) or 0 for part in PARTS.get(unit, ()) if part in units)
-            yield unit, Decimal(max(used - parts, 0))
+            for part in PARTS.get(unit, ()):
+                if part in units:
+                    used -= getattr(usage, part) or 0
+            yield unit, Decimal(used) if used > 0 else _ZERO
         elif unit == "requests":
             yield unit, _ONE  # whoever used something asked for it
         elif unit in _TWINS and _TWINS[unit] not in units:
