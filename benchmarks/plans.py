@@ -39,5 +39,12 @@ async def plan(connection: AsyncConnection, asked: Asked) -> list[str]:
 
 def scans(steps: list[str]) -> list[str]:
     """The steps that read a whole table, or a whole index: those that begin with SCAN and name a table of the store."""
-    tables = ("workflow_traces", "agent_executions", "operations", "cost_details", "performance_metrics", "alert_history")
+    tables = (
+        "workflow_traces",
+        "agent_executions",
+        "operations",
+        "cost_details",
+        "performance_metrics",
+        "alert_history",
+    )
     return [step for step in steps if step.startswith("SCAN") and any(table in step for table in tables)]

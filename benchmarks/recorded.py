@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from reamon.model import CostData, Decision, Payload, Span, SpanError, SpanKind, SpanStatus, Usage
 from reamon.model.ids import uuid7
@@ -61,7 +62,11 @@ def _turn(number: int, start: int, dice: random.Random) -> Iterator[Span]:
     status = dice.choices(STATUSES, STATUS_SHARES)[0]
     (project,) = dice.choices(PROJECTS, SHARES)
     root_id = uuid7(start, dice.getrandbits(62))
-    common = {"trace_id": root_id, "call_id": f"call-{number // TURNS_PER_CALL:06d}", "project": project}
+    common: dict[str, Any] = {
+        "trace_id": root_id,
+        "call_id": f"call-{number // TURNS_PER_CALL:06d}",
+        "project": project,
+    }
     at = start
     for order, agent in enumerate(dice.sample(AGENTS, 2), 1):
         at += 20 * MILLI
@@ -103,7 +108,7 @@ def _turn(number: int, start: int, dice: random.Random) -> Iterator[Span]:
     )
 
 
-def _operation(kind: SpanKind, start: int, dice: random.Random, below: dict[str, object]) -> Span:
+def _operation(kind: SpanKind, start: int, dice: random.Random, below: dict[str, Any]) -> Span:
     usage: tuple[Usage, ...] = ()
     costs: tuple[CostData, ...] = ()
     if kind is SpanKind.LLM:

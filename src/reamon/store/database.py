@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from reamon.errors import StoreError
 from reamon.store.conditions import SQLITE
-from reamon.store.engine import location, open_engine, open_writing_engine
+from reamon.store.engine import address_of
 from reamon.store.projects import Project, narrowed, visible
 
 
@@ -17,7 +17,7 @@ class Database:
     """A store's database, as one reader sees it.
 
     Attributes:
-        target: Where it is: a path or a URL.
+        place: What messages call it.
         dialect: "sqlite" or "postgresql".
         project: The one project whose rows are seen; None where all are.
 
@@ -27,8 +27,9 @@ class Database:
 
     def __init__(self, target: Path | str, project: Project = None) -> None:
         self.project = visible(project)
-        self.target = target
-        self._reader = open_engine(target)
+        self._address = address_of(target)
+        self.place = self._address.place
+        self._reader = self._address.reading()
         self._writer: AsyncEngine | None = None
         self.dialect = self._reader.dialect.name
 
@@ -58,8 +59,9 @@ class Database:
                     await connection.exec_driver_sql("BEGIN")
                 yield connection
         except DatabaseError as error:
-            where = location(self._reader)
-            raise StoreError(f"{where} cannot be read as a store ({error.orig}): `reamon doctor` says more") from error
+            raise StoreError(
+                f"{self.place} cannot be read as a store ({error.orig}): `reamon doctor` says more"
+            ) from error
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[AsyncConnection]:
@@ -69,7 +71,7 @@ class Database:
             StoreError: The database could not make them: it is locked, full, ...
         """
         if self._writer is None:
-            self._writer = open_writing_engine(self.target)
+            self._writer = self._address.changing()
         try:
             async with self._writer.connect() as connection:
                 if self.is_sqlite:
@@ -77,8 +79,7 @@ class Database:
                 yield connection
                 await connection.commit()
         except DatabaseError as error:
-            where = location(self._writer)
-            raise StoreError(f"{where} could not be changed: {error.orig}") from error
+            raise StoreError(f"{self.place} could not be changed: {error.orig}") from error
 
     async def close(self) -> None:
         """Let go of it."""

@@ -1,61 +1,112 @@
-"""The way to the database for readers: which one is meant, and an engine that only reads."""
+"""The way to the database for readers and for those who change single rows: which one is meant, and engines for it."""
 
 from pathlib import Path
-from urllib.parse import quote, unquote
+from typing import Any, Final
+from urllib.parse import quote
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Column, MetaData, String, Table, make_url, select
+from sqlalchemy.exc import ArgumentError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reamon.errors import StoreError
+from reamon.store.postgres.urls import PostgresAddress, parse_url
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
 
+_PATIENCE: Final = 10
+"""Seconds that a PostgreSQL server may take to answer a connection, unless the URL says otherwise."""
 
-def open_engine(target: Path | str) -> AsyncEngine:
-    """An engine that reads the store at `target` and cannot change it.
+_VERSIONS: Final = Table(VERSION_TABLE, MetaData(), Column("version_num", String))
+
+
+class SQLiteFile:
+    """A store in a SQLite file.
+
+    Attributes:
+        place: What messages call it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.place = str(path.absolute())
+
+    def reading(self) -> AsyncEngine:
+        """An engine that cannot change the store.
+
+        Raises:
+            StoreError: There is no such file.
+        """
+        if not self._path.is_file():
+            raise StoreError(
+                f"no store at {self._path}: run your application with reamon.configure(), or `reamon demo`, first; "
+                "or say where the store is (--db, REAMON_SQLITE__PATH)"
+            )
+        database, query = f"file:{quote(self.place)}", {"mode": "ro", "uri": "true"}
+        return create_async_engine(URL.create("sqlite+aiosqlite", database=database, query=query))
+
+    def changing(self) -> AsyncEngine:
+        """An engine that can change the store."""
+        return create_async_engine(URL.create("sqlite+aiosqlite", database=self.place))
+
+
+class PostgresDatabase:
+    """A store in a PostgreSQL database.
+
+    Attributes:
+        place: What messages call it; without user and password.
+    """
+
+    def __init__(self, address: PostgresAddress) -> None:
+        self._address = address
+        self.place = address.place
+
+    def reading(self) -> AsyncEngine:
+        """An engine that cannot change the store, and whose transactions see one moment each."""
+        return self._engine(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def changing(self) -> AsyncEngine:
+        """An engine that can change the store."""
+        return self._engine()
+
+    def _engine(self, **options: Any) -> AsyncEngine:
+        arguments = {"connect_timeout": _PATIENCE, **self._address.parameters}
+        engine = create_async_engine(self._address.sqlalchemy_url, connect_args=arguments, pool_pre_ping=True)
+        return engine.execution_options(schema_translate_map={None: self._address.schema}, **options)
+
+
+def address_of(target: Path | str) -> SQLiteFile | PostgresDatabase:
+    """Where a store is.
 
     Args:
-        target: The path of a SQLite file, or its URL (`sqlite:///calls.db`).
+        target: The path of a SQLite file, its URL (`sqlite:///calls.db`), or the URL of a PostgreSQL database.
 
     Raises:
-        StoreError: There is no such file, or `target` is a URL of another database.
+        StoreError: `target` is the URL of something else.
+        ConfigurationError: It is a URL of PostgreSQL that cannot be read.
+        MissingExtraError: It is one, and what PostgreSQL needs is not installed.
     """
-    path = _sqlite_path(target)
-    if not path.is_file():
-        raise StoreError(
-            f"no store at {path}: run your application with reamon.configure(), or `reamon demo`, first; "
-            "or say where the store is (--db, REAMON_SQLITE__PATH)"
-        )
-    return create_async_engine(_read_only(path))
+    if isinstance(target, str) and target.startswith(("postgresql", "postgres:")):
+        return PostgresDatabase(parse_url(target))
+    return SQLiteFile(_sqlite_path(target))
 
 
-def open_writing_engine(target: Path | str) -> AsyncEngine:
-    """An engine that can change the store at `target`, which was opened before (`open_engine`).
-
-    Args:
-        target: The path of a SQLite file, or its URL.
-    """
-    return create_async_engine(URL.create("sqlite+aiosqlite", database=str(_sqlite_path(target))))
-
-
-async def check_schema(connection: AsyncConnection) -> None:
+async def check_schema(connection: AsyncConnection, place: str) -> None:
     """See that the tables are those that this version reads.
 
+    Args:
+        connection: To the store.
+        place: What messages call it.
+
     Raises:
-        StoreError: The store is one of an older or a newer reamon.
-        DatabaseError: There is no store in the database.
+        StoreError: The store is one of an older or a newer reamon, or there is none in the database.
     """
-    found = (await connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
+    try:
+        found = (await connection.execute(select(_VERSIONS.c.version_num))).scalar_one_or_none()
+    except ProgrammingError as error:
+        raise StoreError(f"there is no store in {place} ({error.orig}): run `reamon migrate`") from error
     if found == SCHEMA_VERSION:
         return
     advice = "upgrade reamon" if str(found) > SCHEMA_VERSION else "run `reamon migrate`"
-    where = location(connection.engine)
-    raise StoreError(f"{where} has schema {found} and this reamon reads {SCHEMA_VERSION}: {advice}")
-
-
-def location(engine: AsyncEngine) -> str:
-    """Where an engine's database is, for messages."""
-    return unquote((engine.url.database or "").removeprefix("file:"))
+    raise StoreError(f"{place} has schema {found} and this reamon reads {SCHEMA_VERSION}: {advice}")
 
 
 def _sqlite_path(target: Path | str) -> Path:
@@ -64,13 +115,9 @@ def _sqlite_path(target: Path | str) -> Path:
     try:
         url = make_url(target)
     except ArgumentError:
-        raise StoreError(f"{target!r} is no database URL: give a path, or sqlite:///path") from None
+        raise StoreError(f"{target!r} is no database URL: give a path, sqlite:///path or postgresql://…") from None
     if url.get_backend_name() != "sqlite" or not url.database:
-        raise StoreError(f"{url.render_as_string()} is not a SQLite file: give a path, or sqlite:///path")
+        raise StoreError(
+            f"{url.render_as_string()} is neither a SQLite file nor PostgreSQL: give a path, sqlite:///path or postgresql://…"
+        )
     return Path(url.database)
-
-
-def _read_only(path: Path) -> URL:
-    return URL.create(
-        "sqlite+aiosqlite", database=f"file:{quote(str(path.absolute()))}", query={"mode": "ro", "uri": "true"}
-    )

@@ -67,6 +67,8 @@ class Store:
 
         Raises:
             StoreError: There is no store there, or the project's name is empty.
+            ConfigurationError: The URL, or the settings that name the project, cannot be used.
+            MissingExtraError: It is a PostgreSQL database, and what that needs is not installed.
         """
         return cls(Database(target, project))
 
@@ -83,7 +85,7 @@ class Store:
         """
         try:
             async with self.moment() as connection:
-                await check_schema(connection)
+                await check_schema(connection, self._database.place)
         except BaseException:
             await self.close()
             raise
