@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from reamon.cli import _checks, _delivery_checks
+from reamon.cli import _checks, _cost_checks, _delivery_checks
 from reamon.cli._checks import Finding, Verdict
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._store import add_store_option, store_of, store_of_environment
@@ -41,12 +41,14 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         path = arguments.db or store_of_environment()
     else:
         yield from _checks.configuration(settings)
+        yield from _cost_checks.prices(settings)
         path = store_of(arguments)
         yield from _delivery_checks.langsmith(settings)
         yield from _delivery_checks.otlp(settings)
         yield from _delivery_checks.place(settings.home)
         yield from _delivery_checks.backlog(settings.home, settings.abandon_after)
     yield from _checks.store(path)
+    yield from _cost_checks.unpriced(path)
     yield from _checks.extras()
 
 
