@@ -19,6 +19,7 @@ COMMANDS = {
     "traces": "list the newest workflow traces",
     "show": "show a call, or one trace, with all that ran in it",
     "costs": "tell what was spent, by call, agent, model, day or outcome",
+    "search": "find spans by the words of their inputs, outputs, states and errors",
     "doctor": "say what is configured, whether the store is sound, and what is wrong",
     "outbox": "look at what is not delivered yet or was refused: list, show, export, replay, drop",
     "prune": "delete what is older than it has to be kept",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reamon.cli._asking import add_yes_option, is_agreed
 from reamon.cli._output import add_json_option, show, write_json
-from reamon.cli._projects import add_project_options, project_of
-from reamon.cli._store import add_store_option, store_of
+from reamon.cli._projects import project_of
+from reamon.cli._store import add_project_options, add_store_option, store_of
 from reamon.store.limits import Limits
 from reamon.store.pruning import Pruned
 from reamon.terminal.document import Note, Style, Text

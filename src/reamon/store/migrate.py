@@ -4,6 +4,7 @@ Migration ids count up ("0001", "0002", ...), which is how a store that is newer
 Alembic.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from reamon.store.administration import is_postgres, path_of
+from reamon.store.search.fts import forget
+from reamon.store.sqlite import SCHEMA_VERSION, schema_version
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -30,6 +33,7 @@ def upgrade(target: Path | str, revision: str = "head", *, schema: str | None = 
         schema: The schema on PostgreSQL; that of the URL, else `reamon`, if not given.
     """
     with _transaction(target, schema) as connection:
+        _forget_search(connection, revision)
         command.upgrade(_config(connection), revision)
 
 
@@ -42,6 +46,7 @@ def downgrade(target: Path | str, revision: str, *, schema: str | None = None) -
         schema: The schema on PostgreSQL; that of the URL, else `reamon`, if not given.
     """
     with _transaction(target, schema) as connection:
+        _forget_search(connection, revision)
         command.downgrade(_config(connection), revision)
 
 
@@ -49,6 +54,18 @@ def _config(connection: Connection) -> Config:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     return config
+
+
+def _forget_search(connection: Connection, revision: str) -> None:
+    """Drop the index of SQLite's payload search where anything is about to change: its views would be in the way.
+
+    The next search makes it anew.
+    """
+    if connection.dialect.name == "sqlite":
+        file = connection.connection.driver_connection
+        assert isinstance(file, sqlite3.Connection)  # noqa: S101 - that is SQLAlchemy's driver for a file
+        if revision != "head" or schema_version(file) != SCHEMA_VERSION:
+            forget(file)
 
 
 def _transaction(target: Path | str, schema: str | None) -> AbstractContextManager[Connection]:

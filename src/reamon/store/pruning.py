@@ -1,7 +1,8 @@
 """Pruning: one run of retention over a store."""
 
+import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from reamon.model.ids import row_id_at, uuid7
 from reamon.model.times import from_datetime
 from reamon.store.administration import Database, SQLiteDatabase
 from reamon.store.limits import Limits
+from reamon.store.search import fts
 
 PAYLOADS: Final = (
     "metadata", "usage", "attributes", "events", "links", "extra", "error_stack", "input_data", "output_data",
@@ -92,6 +94,8 @@ class Pruning:
         self._longest = 0.0
         self._portion = _FIRST_PORTION
         self._seen: set[str] = set()
+        searched = (*DETAILS, "workflow_traces")
+        self._indexed = set() if dry_run else {table for table in searched if fts.exists(database, table)}
 
     def run(self) -> None:
         """Everything, by kind."""
@@ -107,6 +111,7 @@ class Pruning:
             self._prune_by_time("alert_history", "triggered_at", before, "resolved_at IS NOT NULL")
         if before := self._before(self._limits.summaries):
             self._prune_summaries(before)
+        self._merge_index()
 
     def result(self) -> Pruned:
         """What has gone so far."""
@@ -277,6 +282,7 @@ class Pruning:
             some = f"SELECT {key.strip('()')} FROM {table} WHERE {condition} LIMIT {portion}"
             statement = f"DELETE FROM {table} WHERE {key} IN ({some})"
             with self._short_transaction():
+                self._unindex(table, some, parameters)
                 gone = self._database.change(statement, *parameters)
             yield gone
             if gone < portion:
@@ -294,8 +300,31 @@ class Pruning:
         for start in range(0, len(traces), _FIRST_PORTION):
             some = database.several(traces[start : start + _FIRST_PORTION])
             with self._short_transaction():
+                self._unindex("workflow_traces", f"SELECT id FROM workflow_traces WHERE {condition}", (some,))
                 changed = database.change(f"UPDATE workflow_traces SET {nothing} WHERE {condition}", some)
             self._count("workflow_traces", changed)
+
+    def _unindex(self, table: str, query: str, parameters: Sequence[object]) -> None:
+        """Take the rows that a query finds out of the index of payload search, where there is one."""
+        database = self._database
+        if not isinstance(database, SQLiteDatabase) or table not in self._indexed:
+            return
+        ids = [row_id for (row_id,) in database.rows(query, *parameters)]
+        try:
+            fts.take_out(database, table, ids)
+        except sqlite3.DatabaseError:  # it is damaged, and made anew from what is left
+            self._indexed.clear()
+            fts.forget(database.connection)
+
+    def _merge_index(self) -> None:
+        """Let go of the words of what was taken out."""
+        for table in self._indexed:
+            if isinstance(self._database, SQLiteDatabase) and self._rows.get(table):
+                steps = fts.merge(self._database, table)
+                done = False
+                while not done and self._is_wanted():
+                    with self._short_transaction():
+                        done = next(steps, self) is self
 
     def _count(self, table: str, rows: int) -> None:
         if rows:

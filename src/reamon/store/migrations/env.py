@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from reamon.store.search.fts import is_ours
 from reamon.store.sqlite import VERSION_TABLE
 from reamon.store.tables import metadata
 
@@ -11,6 +12,7 @@ context.configure(
     version_table=VERSION_TABLE,
     render_as_batch=True,
     transactional_ddl=True,
+    include_name=lambda name, kind, _: kind != "table" or not is_ours(name),
 )
 with context.begin_transaction():
     context.run_migrations()
