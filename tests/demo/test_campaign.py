@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 
 import reamon
-from reamon.demo.campaign import INFRASTRUCTURE_USD_PER_CALL, Campaign
+from reamon.demo.campaign import Campaign
 from reamon.demo.leads import Lead, Temper, make_lead, make_leads
 from reamon.demo.model_server import ModelServer
 from reamon.demo.office import open_office
-from reamon.demo.rates import RATES
 from reamon.demo.recording import record_in
 from reamon.model import AgentExecution, Operation, WorkflowTrace
 from reamon.store import Store
@@ -37,6 +36,17 @@ COST_TYPE = {
     "minutes": "telephony",
     "messages": "telephony",
 }
+INFRASTRUCTURE_USD_PER_CALL = Decimal("0.001")
+RATES = {
+    "openai/gpt-4": {"input_tokens": "0.00003", "output_tokens": "0.00003"},
+    "openai/gpt-3.5-turbo": {"input_tokens": "0.000002", "output_tokens": "0.000002"},
+    "openai/whisper-1": {"audio_seconds": "0.0001"},
+    "ollama": {"input_tokens": "0", "output_tokens": "0"},
+    "elevenlabs": {"characters": "0.0002"},
+    "twilio/voice": {"minutes": "0.0085"},
+    "twilio/sms": {"messages": "0.0075"},
+}
+"""What the profile says, for one unit each."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import cast
 
 import reamon
@@ -14,7 +13,6 @@ from reamon.demo.teamwork import APOLOGY
 from reamon.demo.tools import CalendarError
 from reamon.demo.voice import seconds_of
 
-INFRASTRUCTURE_USD_PER_CALL = Decimal("0.001")
 NOBODY_SPEAKS = ""
 SECONDS_BETWEEN_CALLS = 0.3
 PATIENCE = 2
@@ -97,11 +95,9 @@ class Campaign:
         """
         span = reamon.current_span()
         voice = self._office.voice
-        if not state["history"]:
-            span.record_cost(INFRASTRUCTURE_USD_PER_CALL, cost_type="infrastructure", provider="own")
-            if not await voice.dial(lead):
-                span.set_outcome("no_answer")
-                return {**state, "outcome": "no_answer"}
+        if not state["history"] and not await voice.dial(lead):
+            span.set_outcome("no_answer")
+            return {**state, "outcome": "no_answer"}
         said = await voice.listen(words)
         try:
             thought = await self._graph.ainvoke(hear(state, said), context=self._office)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import reamon
 from reamon.collectors import CostCollector
-from reamon.demo.rates import RATES
 from reamon.errors import ConfigurationError
 from reamon.exporters import SQLiteExporter
 from reamon.processes import ProcessDirectory
 
 PROJECT = "outbound-campaign"
+PRICES = "reautomation2"
+"""What the campaign's providers charge: a profile that comes with reamon. Nothing is charged that it does not name."""
+
 _COMPANIONS = ("-wal", "-shm")
 """What SQLite keeps beside a database."""
 
@@ -44,10 +46,10 @@ def make_room(database: Path) -> bool:
 
 
 def record_in(database: Path) -> None:
-    """Configure reamon: spans go to `database`, costs come from the rates. This is all the set-up there is."""
+    """Configure reamon: spans go to `database`, costs come from a profile. This is all the set-up there is."""
     reamon.configure(
         exporters=[SQLiteExporter(database)],
-        collectors=[CostCollector(rates=RATES)],
+        collectors=[CostCollector(profile=PRICES, model_prices=False)],
         project=PROJECT,
         home=database.parent,
         enabled=True,
