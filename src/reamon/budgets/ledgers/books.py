@@ -44,7 +44,7 @@ class Books(ABC):
     """Records as one transaction sees them: nobody else changes the accounts that it has opened."""
 
     @abstractmethod
-    def open(self, accounts: Sequence[Account]) -> dict[Account, Page]:
+    def open(self, accounts: Sequence[Account], now: int) -> dict[Account, Page]:
         """The records of accounts, in their natural order, made where there are none, and kept from others."""
 
     @abstractmethod
@@ -110,7 +110,7 @@ class BookLedger(ABC):
         with self._writing() as books:
             if books.sequence(batch.writer) >= batch.sequence:
                 return
-            pages = books.open(_in_order(charge.account for charge in batch.charges))
+            pages = books.open(_in_order(charge.account for charge in batch.charges), now)
             for charge in batch.charges:
                 page = pages[charge.account]
                 page.spent += charge.amount
@@ -123,7 +123,7 @@ class BookLedger(ABC):
     def reserve(self, reservation_id: str, amount: int, claims: Sequence[Claim], expires_at: int, now: int) -> Answer:
         """See `BudgetLedger.reserve`."""
         with self._writing() as books:
-            pages = books.open(_in_order(claim.account for claim in claims))
+            pages = books.open(_in_order(claim.account for claim in claims), now)
             balances = tuple(
                 _balance(pages[claim.account], books.held(claim.account, now, reservation_id)) for claim in claims
             )
@@ -137,7 +137,7 @@ class BookLedger(ABC):
     def settle(self, reservation_id: str, accounts: Sequence[Account], actual: int, now: int) -> None:
         """See `BudgetLedger.settle`."""
         with self._writing() as books:
-            for account, page in books.open(_in_order(accounts)).items():
+            for account, page in books.open(_in_order(accounts), now).items():
                 hold = books.hold(reservation_id, account)
                 if hold is not None and hold.amount == 0:
                     continue
@@ -150,7 +150,7 @@ class BookLedger(ABC):
     def lapse(self, reservation_id: str, accounts: Sequence[Account], at: int) -> None:
         """See `BudgetLedger.lapse`."""
         with self._writing() as books:
-            books.open(_in_order(accounts))
+            books.open(_in_order(accounts), at)
             for account in accounts:
                 hold = books.hold(reservation_id, account)
                 if hold is not None and hold.expires_at > at:
@@ -159,7 +159,7 @@ class BookLedger(ABC):
     def cross(self, account: Account, mark: str, now: int) -> bool:
         """See `BudgetLedger.cross`."""
         with self._writing() as books:
-            page = books.open([account])[account]
+            page = books.open([account], now)[account]
             if mark in page.crossed:
                 return False
             page.crossed = [*page.crossed, mark]
@@ -174,7 +174,7 @@ class BookLedger(ABC):
     def restore(self, account: Account, balance: Balance, now: int) -> None:
         """See `BudgetLedger.restore`."""
         with self._writing() as books:
-            page = books.open([account])[account]
+            page = books.open([account], now)[account]
             page.spent = max(page.spent, balance.spent)
             page.stated = max(page.stated, balance.stated)
             page.unknown = max(page.unknown, balance.unknown)
@@ -183,7 +183,7 @@ class BookLedger(ABC):
     def rebuild(self, account: Account, spent: int, unknown: int, now: int) -> None:
         """See `BudgetLedger.rebuild`."""
         with self._writing() as books:
-            page = books.open([account])[account]
+            page = books.open([account], now)[account]
             page.spent = spent + page.stated
             page.unknown = unknown
             books.write(account, page, now)

@@ -48,7 +48,7 @@ class _Dictionaries(Books):
         self._holds: dict[tuple[str, str], dict[str, Hold]] = {}
         self._sequences: dict[str, tuple[int, int]] = {}
 
-    def open(self, accounts: Sequence[Account]) -> dict[Account, Page]:
+    def open(self, accounts: Sequence[Account], now: int) -> dict[Account, Page]:
         return {account: self._pages.get(account) or Page() for account in accounts}
 
     def look(self, accounts: Sequence[Account]) -> dict[Account, Page]:

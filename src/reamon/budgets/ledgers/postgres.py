@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -136,12 +136,12 @@ class _Tables(Books):
     def __init__(self, connection: BoundedConnection) -> None:
         self._connection = connection
 
-    def open(self, accounts: Sequence[Account]) -> dict[Account, Page]:
+    def open(self, accounts: Sequence[Account], now: int) -> dict[Account, Page]:
         pages = {}
         for account in accounts:
             row = self._row(_LOCK, _key(account))
             if row is None:
-                self._run(_MAKE, (*_key(account), datetime.now(UTC)))
+                self._run(_MAKE, (*_key(account), to_datetime(now)))
                 row = self._row(_LOCK, _key(account))
             pages[account] = Page() if row is None else _page(row)
         return pages

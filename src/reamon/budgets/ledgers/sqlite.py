@@ -96,7 +96,7 @@ class _Tables(Books):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def open(self, accounts: Sequence[Account]) -> dict[Account, Page]:
+    def open(self, accounts: Sequence[Account], now: int) -> dict[Account, Page]:
         found = self.look(accounts)
         return {account: found.get(account) or Page() for account in accounts}
 
