@@ -11,6 +11,7 @@ from reamon.collectors import PriceBook
 from reamon.collectors.rate_files import load_rates, profile_names, profile_rates
 from reamon.collectors.rates import RateSheet
 from reamon.errors import ConfigurationError, MissingExtraError
+from reamon.model import Usage
 
 EVERYTHING = """
 version = "summer"
@@ -187,3 +188,25 @@ def test_every_profile_that_comes_with_reamon_can_be_used() -> None:
     assert profile_names() == ["local", "reautomation2"]
     for name in profile_names():
         assert profile_rates(name).version.startswith(f"{name}@")
+
+
+def test_the_example_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "costs.md").read_text()
+    path = tmp_path / "rates.toml"
+    path.write_text(page.split("```toml\n")[1].split("```")[0])
+    book = PriceBook.load(path, model_prices=False)
+    day = date(2026, 9, 1)
+    costs = [
+        book.price(usage, at=day)[0].amount
+        for usage in (
+            Usage(provider="acme", model="large-2026-01-31", input_tokens=1000),
+            Usage(provider="acme", model="embed-3", input_tokens=1000),
+            Usage(provider="deepgram", model="nova-3", audio_seconds=Decimal(60)),
+            Usage(provider="speech", characters=1000),
+            Usage(provider="twilio", model="voice", minutes=Decimal("1.1")),
+            Usage(provider="twilio", model="sms", messages=1),
+            Usage(provider="vllm", input_tokens=1),
+        )
+    ]
+    assert costs == [Decimal(cost) for cost in ("0.0025", "0.00002", "0.0043", "0.18", "0.028", "0.0079", "0")]
+    assert book.per_call(day)[0].amount == Decimal("0.001")

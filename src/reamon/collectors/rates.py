@@ -17,8 +17,8 @@ from reamon.errors import ConfigurationError
 from reamon.model.cost import exact
 from reamon.model.usage import AMOUNTS, COUNTS
 
-Rate = Decimal | int | str | float
-Rates = Mapping[str, Mapping[str, Any] | Iterable[Mapping[str, Any]]]
+Rates = Mapping[str, Any]
+"""A table of prices, or a list of such tables, by `"provider/model"`; `RateSheet` checks what is in it."""
 UNITS: Final = (*COUNTS, *AMOUNTS, CALLS)
 
 _OPTIONS: Final = ("from", "per", "increment", "minimum", "free", "tiers", "service_tiers")
