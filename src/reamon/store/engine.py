@@ -12,8 +12,9 @@ from reamon.errors import StoreError
 from reamon.store.postgres.urls import PostgresAddress, parse_url
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
 
-_PATIENCE: Final = 10
-"""Seconds that a PostgreSQL server may take to answer a connection, unless the URL says otherwise."""
+PATIENCE: Final = 10
+"""Seconds that a PostgreSQL server may take to answer a connection, unless the URL says otherwise, and that a change
+waits for another process to finish with a SQLite file."""
 
 _VERSIONS: Final = Table(VERSION_TABLE, MetaData(), Column("version_num", String))
 
@@ -45,7 +46,9 @@ class SQLiteFile:
 
     def changing(self) -> AsyncEngine:
         """An engine that can change the store."""
-        return create_async_engine(URL.create("sqlite+aiosqlite", database=self.place))
+        return create_async_engine(
+            URL.create("sqlite+aiosqlite", database=self.place), connect_args={"timeout": PATIENCE}
+        )
 
 
 class PostgresDatabase:
@@ -68,7 +71,7 @@ class PostgresDatabase:
         return self._engine()
 
     def _engine(self, **options: Any) -> AsyncEngine:
-        arguments = {"connect_timeout": _PATIENCE, **self._address.parameters}
+        arguments = {"connect_timeout": PATIENCE, **self._address.parameters}
         engine = create_async_engine(self._address.sqlalchemy_url, connect_args=arguments, pool_pre_ping=True)
         return engine.execution_options(schema_translate_map={None: self._address.schema}, **options)
 
