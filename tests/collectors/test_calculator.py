@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -253,6 +253,15 @@ def test_rates_of_your_own_and_the_names_in_them() -> None:
     assert set(calculator.get_call_cost_breakdown("call-1")) == KEYS
     with pytest.raises(CostError, match="twilio/voice"):
         calculator.calculate_twilio_cost("call-1", 1)
+
+
+def test_the_decimal_context_of_the_application_changes_nothing() -> None:
+    calculator = CostCalculator(record=False)
+    with localcontext(prec=2):
+        calculator.calculate_llm_cost("call-1", "openai-gpt-3.5", 1234, 5678)
+        calculator.calculate_stt_cost("call-1", "whisper-api", "1.2345")
+        assert calculator.finalize_call_costs("call-1")["total"] == Decimal("0.022231")
+        assert calculator.get_cost_summary()["average_cost_per_call"] == Decimal("0.022231")
 
 
 def test_threads_lose_nothing() -> None:

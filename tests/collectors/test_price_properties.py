@@ -1,7 +1,7 @@
 """What holds for every usage and every price."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -41,6 +41,10 @@ def total(details: tuple[CostData, ...]) -> Fraction:
     return sum((Fraction(detail.amount) for detail in details if detail.amount is not None), Fraction(0))
 
 
+def any_known(details: tuple[CostData, ...]) -> bool:
+    return any(detail.amount is not None for detail in details)
+
+
 @given(rates, usages)
 def test_the_details_of_a_usage_are_its_units_at_their_prices_each_rounded_once(
     own: dict[str, Decimal], usage: dict[str, Any]
@@ -52,6 +56,14 @@ def test_the_details_of_a_usage_are_its_units_at_their_prices_each_rounded_once(
         assert detail.unit_cost is not None
         exact = Fraction(detail.usage_units) * Fraction(detail.unit_cost)
         assert abs(Fraction(detail.amount) - exact) <= NO_LOSS + Fraction(1, 10**18)
+
+
+@given(rates, usages)
+def test_the_decimal_context_of_the_application_changes_nothing(own: dict[str, Decimal], usage: dict[str, Any]) -> None:
+    expected = price(own, usage)
+    with localcontext(prec=2, rounding=ROUND_UP):
+        assert price(own, usage) == expected
+        assert CostBreakdown.of(expected).total == (total(expected) if any_known(expected) else None)
 
 
 @given(st.lists(st.tuples(rates, usages), max_size=5))

@@ -245,7 +245,7 @@ class CostCalculator:
             "total_active_cost": totals.active_cost,
             "total_finalized_cost": totals.final_cost,
             "total_cost": _EXACT.add(totals.active_cost, totals.final_cost),
-            "average_cost_per_call": totals.final_cost / totals.final if totals.final else None,
+            "average_cost_per_call": _EXACT.divide(totals.final_cost, Decimal(totals.final)) if totals.final else None,
         }
 
     def _of_twilio(self, where: str, minutes: Number, messages: int) -> list[CostData]:

@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from reamon.collectors.model_prices import ModelPrices
-from reamon.collectors.prices import CALLS, Prices, details
+from reamon.collectors.prices import Prices, details, per_call
 from reamon.collectors.rate_files import load_rates, profile_rates
 from reamon.collectors.rates import Rates, RateSheet
 from reamon.collectors.service_tiers import service_tier_of
 from reamon.errors import ConfigurationError
 from reamon.model import CostData, Usage
-from reamon.model.cost import rounded
 from reamon.model.times import from_datetime, to_datetime
 
 INFRASTRUCTURE: Final = "infrastructure"
@@ -218,7 +216,8 @@ class PriceBook:
             for key, prices in sheet.per_call(day):
                 if key not in named:  # the sheet before says what it costs
                     named.add(key)
-                    paid.append(_one_call(key, prices))
+                    provider, _, product = key.partition("/")
+                    paid.append(per_call(provider, product or None, prices, INFRASTRUCTURE))
         return tuple(paid)
 
 
@@ -230,23 +229,6 @@ def cost_type_of(usage: Usage) -> str:
         'telephony'
     """
     return next((cost_type for unit, cost_type in _TYPES if getattr(usage, unit) is not None), "llm")
-
-
-def _one_call(key: str, prices: Prices) -> CostData:
-    provider, _, product = key.partition("/")
-    price = prices.units[CALLS]
-    return CostData(
-        cost_type=INFRASTRUCTURE,
-        amount=rounded(price.price / price.per),
-        provider=provider,
-        model=product or None,
-        usage_units=Decimal(1),
-        unit=CALLS,
-        unit_cost=price.price / price.per,
-        price_source=prices.source,
-        price_version=prices.version,
-        effective_date=prices.effective_date,
-    )
 
 
 def _nanoseconds(at: datetime | date) -> int:

@@ -31,7 +31,7 @@ _ZERO: Final = Decimal(0)
 _NOTHING: Final = rounded(_ZERO)
 _ONE: Final = Decimal(1)
 _SIXTY: Final = Decimal(60)
-_EXACT: Final = Context(prec=60)
+_EXACT: Final = Context(prec=60)  # never the thread's own, which the application may have made narrow
 _UNIT_COST: Final = Context(prec=28)
 
 
@@ -70,7 +70,7 @@ class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
         if self.increment is None:
             return units
         whole, rest = _EXACT.divmod(units, self.increment)
-        return _EXACT.multiply(whole + 1 if rest else whole, self.increment)
+        return _EXACT.multiply(_EXACT.add(whole, _ONE) if rest else whole, self.increment)
 
     def scaled(self, factor: Decimal) -> "UnitPrice":
         """The price with a discount (or a surcharge)."""
@@ -84,10 +84,10 @@ class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
         """A price of minutes as one of seconds, without a division that could not be exact."""
         return msgspec.structs.replace(
             self,
-            per=self.per * 60,
-            tiers=tuple((above * 60, price) for above, price in self.tiers),
-            increment=None if self.increment is None else self.increment * 60,
-            minimum=None if self.minimum is None else self.minimum * 60,
+            per=_EXACT.multiply(self.per, _SIXTY),
+            tiers=tuple((_EXACT.multiply(above, _SIXTY), price) for above, price in self.tiers),
+            increment=None if self.increment is None else _EXACT.multiply(self.increment, _SIXTY),
+            minimum=None if self.minimum is None else _EXACT.multiply(self.minimum, _SIXTY),
         )
 
 
@@ -131,6 +131,23 @@ def details(usage: Usage, prices: Prices | None, cost_type: str, *, estimated: b
     for unit, units in _unpriced(usage, prices.units):
         costly.append(unknown(usage, cost_type, unit=unit, units=units, estimated=estimated))
     return tuple(costly)
+
+
+def per_call(provider: str, product: str | None, prices: Prices, cost_type: str) -> CostData:
+    """What is paid once for a call."""
+    price, unit_cost = prices.units[CALLS].at(_ONE)
+    return CostData(
+        cost_type=cost_type,
+        amount=rounded(_EXACT.divide(price, prices.units[CALLS].per)),
+        provider=provider,
+        model=product,
+        usage_units=_ONE,
+        unit=CALLS,
+        unit_cost=unit_cost,
+        price_source=prices.source,
+        price_version=prices.version,
+        effective_date=prices.effective_date,
+    )
 
 
 def unknown(

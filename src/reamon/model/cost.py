@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import reduce
 
 import msgspec
 
 PLACES = Decimal("0.000000000001")
 """Each cost detail is rounded once, to twelve places, half to even."""
 
-_CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
+_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # never the thread's own, which may have been made narrow
 
 
 def exact(amount: Decimal | int | str | float) -> Decimal:
@@ -34,18 +35,19 @@ def rounded(amount: Decimal) -> Decimal:
 
 
 class CostData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One cost detail: what one usage cost.
+    """One cost detail: what was paid for one unit of a usage.
 
     Attributes:
         cost_type: What was paid for: "llm", "tts", "stt", "telephony", "infrastructure" or a name of your own.
         amount: USD, rounded to twelve places; None means that no price is known, which is not the same as free.
         provider: Who bills it.
         model: The model or the product.
-        usage_units: How many units were consumed.
+        usage_units: How many units were billed.
         unit: What a unit is ("input_tokens", "characters", "minutes").
-        unit_cost: USD for one unit.
-        price_source: Where the price comes from: "stated" by the application, or "rates".
-        price_version: Which edition of that source; with the span and the cost type it makes the detail's key.
+        unit_cost: USD for one unit, to 28 digits.
+        price_source: Where the price comes from: "stated" by the application, "rates" of your own, a profile's name,
+            "local", "genai-prices", "cache-hit", or "unknown".
+        price_version: Which edition of that source; with span, cost type and a number it makes the detail's key.
         effective_date: The date (ISO 8601) on which the price took effect.
         estimated: Whether the amount rests on usage that was guessed, because the provider reported none.
     """
@@ -85,7 +87,7 @@ class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
             if detail.amount is None:
                 unknown += 1
             else:
-                by_type[detail.cost_type] = by_type.get(detail.cost_type, Decimal(0)) + detail.amount
-        total = sum(by_type.values(), Decimal(0)) if by_type else None
+                by_type[detail.cost_type] = _CONTEXT.add(by_type.get(detail.cost_type, Decimal(0)), detail.amount)
+        total = reduce(_CONTEXT.add, by_type.values()) if by_type else None
         status = "unknown" if total is None else "partial" if unknown else "complete"
         return cls(by_type=by_type, total=total, status=status)
