@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from reamon.exporters.langsmith.exporter import LangSmithExporter
     from reamon.exporters.memory import MemoryExporter
     from reamon.exporters.otlp.exporter import OTLPExporter
+    from reamon.exporters.postgres import PostgresExporter
     from reamon.exporters.sqlite import SQLiteExporter
 
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "LangSmithExporter": "reamon.exporters.langsmith.exporter",
     "MemoryExporter": "reamon.exporters.memory",
     "OTLPExporter": "reamon.exporters.otlp.exporter",
+    "PostgresExporter": "reamon.exporters.postgres",
     "SQLiteExporter": "reamon.exporters.sqlite",
     "read_jsonl": "reamon.exporters.jsonl",
 }
@@ -30,6 +32,7 @@ __all__ = [
     "LangSmithExporter",
     "MemoryExporter",
     "OTLPExporter",
+    "PostgresExporter",
     "SQLiteExporter",
     "read_jsonl",
 ]

@@ -18,7 +18,7 @@ SCHEMA_VERSION: Final = "0002"
 VERSION_TABLE: Final = "reamon_alembic_version"
 """Where Alembic keeps the version; its usual name is left to the host's own migrations."""
 
-_NO_TABLES: Final = "0000"  # what Alembic leaves after a downgrade to "base": its own table, and no version in it
+NO_TABLES: Final = "0000"  # what Alembic leaves after a downgrade to "base": its own table, and no version in it
 
 Synchronous = Literal["NORMAL", "FULL"]
 
@@ -71,7 +71,7 @@ def schema_version(connection: sqlite3.Connection) -> str | None:
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).fetchone():
         return None
     row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
-    return str(row[0]) if row else _NO_TABLES
+    return str(row[0]) if row else NO_TABLES
 
 
 def _prepare(connection: sqlite3.Connection, synchronous: Synchronous, busy_timeout: float) -> None:

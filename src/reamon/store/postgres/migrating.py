@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
-from zlib import crc32
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from reamon.store.postgres.locks import lock_number
 from reamon.store.postgres.urls import PostgresAddress
 
-LOCKS: Final = 0x7EA3_0000
-"""What the numbers of our advisory locks begin with, so that an application's own locks are others."""
-
-_MIGRATING: Final = LOCKS + 1
-_PATIENCE: Final = "60s"  # for each lock on a table that somebody else is using
+_PATIENCE: Final = "60s"  # for whoever migrates already, and for each table that somebody is using
+_CONNECT: Final = 10  # seconds
 
 
 @contextmanager
@@ -24,25 +21,14 @@ def transaction(address: PostgresAddress) -> Iterator[Connection]:
     A schema that is there is not made again: whoever may not create one can still migrate what a database's
     administrator has made for them.
     """
-    engine = create_engine(address.sqlalchemy_url, connect_args=address.parameters, poolclass=NullPool)
+    parameters = {"connect_timeout": _CONNECT, "application_name": "reamon migrate", **address.parameters}
+    engine = create_engine(address.sqlalchemy_url, connect_args=parameters, poolclass=NullPool)
     schema = address.schema
     with engine.begin() as connection:
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(:ours, :schema)"), {"ours": _MIGRATING, "schema": number_of(schema)}
-        )
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number("migrate", schema)})
         there = connection.execute(text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": schema}).scalar()
         if not there:
             connection.exec_driver_sql(f'CREATE SCHEMA "{schema}"')
         connection.exec_driver_sql(f'SET LOCAL search_path TO "{schema}"')
         yield connection
-
-
-def number_of(schema: str) -> int:
-    """A signed 32-bit number that stands for a schema in the numbers of locks.
-
-    Example:
-        >>> number_of("reamon")
-        -1392507274
-    """
-    return crc32(schema.encode()) - (1 << 31)

@@ -3,6 +3,7 @@
 import os
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -66,6 +67,11 @@ class PostgresAddress(msgspec.Struct, frozen=True):
         from sqlalchemy import URL  # noqa: PLC0415 - a writer needs none
 
         return URL.create("postgresql+psycopg", database=self.database)
+
+    @property
+    def url(self) -> str:
+        """The address as one URL, the password included."""
+        return f"postgresql:///?{urlencode(self.parameters, quote_via=quote)}"
 
     def __repr__(self) -> str:
         return f"PostgresAddress({self.place!r})"
