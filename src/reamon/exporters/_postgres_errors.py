@@ -8,7 +8,7 @@ import psycopg
 from reamon.errors import ExportError, Paused, RetryAfter
 from reamon.guard import describe
 
-_PASSWORD: Final = "set a user and a password that are valid (REAMON_POSTGRES__URL)"
+_LOG_IN: Final = "set a user and a password that are valid (REAMON_POSTGRES__URL)"
 _ACCESS: Final = "let this host and user in (pg_hba.conf), or set another address (REAMON_POSTGRES__URL)"
 _DATABASE: Final = "create the database, or set the address of another one (REAMON_POSTGRES__URL)"
 _PERMISSION: Final = (
@@ -17,7 +17,7 @@ _PERMISSION: Final = (
 _READ_ONLY: Final = "set the address of the primary server, or add target_session_attrs=read-write to it"
 
 _FIXES: Final = {
-    "28P01": _PASSWORD,
+    "28P01": _LOG_IN,
     "28000": _ACCESS,
     "3D000": _DATABASE,
     "42501": _PERMISSION,

@@ -21,7 +21,9 @@ class Pulse:
         self._name = name
         self._beat = beat
         self._interval = interval
-        self.after_fork()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin, unless it has begun. An interpreter that is going down begins nothing."""
@@ -47,7 +49,7 @@ class Pulse:
         """In a child, where the thread is not: begin anew at the next `start`."""
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = None
 
     def _run(self, stopped: threading.Event) -> None:
         with suppress():

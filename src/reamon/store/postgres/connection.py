@@ -91,8 +91,8 @@ def connect(address: PostgresAddress, timeouts: Timeouts) -> BoundedConnection:
         connection.execute(
             f'SET search_path TO "{address.schema}"; SET statement_timeout = {limit}; SET lock_timeout = {limit};'
             f" SET idle_in_transaction_session_timeout = {limit}; SET timezone = 'UTC';"
-            " SELECT set_config('synchronous_commit', 'on', false)"
-            " WHERE current_setting('synchronous_commit') = 'off'"  # what is acknowledged survives a crash of the server
+            # What is acknowledged survives a crash of the server:
+            " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )
         _see_that_it_holds_all_text(connection, address)
     except BaseException:

@@ -119,7 +119,7 @@ class PostgresWriter:
             (AGENTS, statements.INSERT_AGENTS, batch.rows(AGENTS, map(agent_row, agents))),
             (WORKFLOWS, statements.UPSERT_FINISHES, batch.rows(WORKFLOWS, map(workflow_row, roots.values()))),
         ]
-        self._partitions.make_for(row[0] for _, _, rows in (staged[0], staged[2]) for row in rows)
+        self._partitions.make_for(int(row[0] or 0) for _, _, rows in (staged[0], staged[2]) for row in rows)
         summed = {span.trace_id for spans in (agents, billed, roots.values()) for span in spans}
         self._run(staged, summed, billed)
 
