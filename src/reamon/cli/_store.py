@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from reamon.errors import StoreError
 from reamon.store.sqlite import default_path
 
 if TYPE_CHECKING:
@@ -14,34 +15,63 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_POSTGRES = "postgres"
+
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option `--db`."""
-    parser.add_argument(
+    """Give a command the options `--db` and `--url`."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--db",
         metavar="PATH",
         type=Path,
         help="the store (default: that of the settings: $REAMON_SQLITE__PATH, else reamon.db in $REAMON_HOME)",
     )
+    group.add_argument(
+        "--url",
+        metavar="URL",
+        help="the store, in PostgreSQL: postgresql://host/database (default: that of the settings, where the exporters "
+        "are `postgres` without `sqlite`)",
+    )
 
 
-def store_of(arguments: argparse.Namespace) -> Path:
-    """The store that a command is to look at: the one it was given, else that of an application started here.
+def target_of(arguments: argparse.Namespace) -> Path | str:
+    """The store that a command is to look at, a path or a URL: the one it was given, else that of the settings.
 
     Raises:
         ConfigurationError: The settings that say where it is cannot be used.
     """
     if arguments.db is not None:
         return Path(arguments.db)
-    if Path(".env").exists():
-        from reamon.settings import MonitoringSettings  # noqa: PLC0415 - slow to import, and few have such a file
+    if arguments.url is not None:
+        return str(arguments.url)
+    if not Path(".env").exists() and _POSTGRES not in os.environ.get("REAMON_EXPORTERS", ""):
+        return store_of_environment()
+    from reamon.settings import MonitoringSettings  # noqa: PLC0415 - slow to import, and few need it
 
-        return Path(MonitoringSettings().options_of("sqlite")["path"])
-    return store_of_environment()
+    settings = MonitoringSettings()
+    names = settings.exporters_in_use
+    url = settings.options_of(_POSTGRES).get("url") if _POSTGRES in names and "sqlite" not in names else None
+    if url is None:
+        return Path(settings.options_of("sqlite")["path"])
+    return str(getattr(url, "get_secret_value", url.__str__)())
+
+
+def store_of(arguments: argparse.Namespace) -> Path:
+    """The SQLite file that a command is to look at (`target_of`).
+
+    Raises:
+        ConfigurationError: The settings that say where it is cannot be used.
+        StoreError: The store is in PostgreSQL.
+    """
+    target = target_of(arguments)
+    if isinstance(target, str):
+        raise StoreError("this command looks at SQLite files, and the store is in PostgreSQL: name a file with --db")
+    return target
 
 
 def store_of_environment() -> Path:
-    """Where the environment alone says that the store is."""
+    """Where the environment alone says that the SQLite file is."""
     named = os.environ.get("REAMON_SQLITE__PATH")
     return Path(named) if named else default_path()
 
@@ -62,14 +92,14 @@ def ask(arguments: argparse.Namespace, question: Callable[["Store"], Awaitable[T
     """
     from reamon.store.projects import ALL_PROJECTS  # noqa: PLC0415 - a help text needs none
 
-    return read(store_of(arguments), question, project=ALL_PROJECTS if arguments.all_projects else arguments.project)
+    return read(target_of(arguments), question, project=ALL_PROJECTS if arguments.all_projects else arguments.project)
 
 
-def read(target: Path, question: Callable[["Store"], Awaitable[T]], *, project: "Project" = None) -> T:
+def read(target: Path | str, question: Callable[["Store"], Awaitable[T]], *, project: "Project" = None) -> T:
     """Open the store at `target` and ask it something.
 
     Args:
-        target: Where it is.
+        target: Where it is: a path or a URL.
         question: What is asked.
         project: Whose rows are seen: a project's, or `ALL_PROJECTS`; those of the one that is configured unless given.
 

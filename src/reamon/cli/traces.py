@@ -1,20 +1,23 @@
 """`reamon traces`: the newest workflow traces."""
 
 import argparse
+from typing import TYPE_CHECKING, cast
 
+from reamon.cli._filters import TRACE_STATUSES, TRACES, add_filter_options, filter_of
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
 from reamon.terminal.listing import listing_document
 
-STATUSES = ("running", "completed", "failed", "cancelled", "degraded", "interrupted")
+if TYPE_CHECKING:
+    from reamon.store import TraceFilter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `reamon traces`."""
-    parser.add_argument("--call", metavar="ID", help="only those of this call")
-    parser.add_argument("--status", choices=STATUSES, help="only those of this status")
-    parser.add_argument("--workflow", metavar="NAME", help="only those of this workflow")
+    add_filter_options(parser, TRACES, TRACE_STATUSES)
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="at most N (default: %(default)s)")
+    parser.add_argument("--after", metavar="CURSOR", help="go on where a list ended: the cursor that it told")
+    parser.add_argument("--oldest", action="store_true", help="the oldest first")
     add_project_options(parser)
     add_store_option(parser)
     add_json_option(parser)
@@ -22,12 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List traces, newest first."""
-    from reamon.store import TraceFilter  # noqa: PLC0415 - brings SQLAlchemy, which a help text does not need
-
-    which = TraceFilter(call_id=arguments.call, status=arguments.status, workflow=arguments.workflow)
-    page = ask(arguments, lambda store: store.traces.query(which, limit=arguments.limit))
+    which = cast("TraceFilter", filter_of(arguments))
+    page = ask(
+        arguments,
+        lambda store: store.traces.query(
+            which,
+            limit=arguments.limit,
+            after=arguments.after,
+            order="oldest" if arguments.oldest else "newest",
+        ),
+    )
     if arguments.json:
         write_json({"traces": page.items, "next": page.next})
     else:
-        show(listing_document(page.items))
+        show(listing_document(page.items, more=page.next))
     return 0

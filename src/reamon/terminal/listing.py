@@ -22,15 +22,27 @@ _COLUMNS = (
 )
 
 
-def listing_document(traces: Sequence[WorkflowTrace]) -> Document:
-    """The document of `reamon traces`."""
+def listing_document(traces: Sequence[WorkflowTrace], more: str | None = None) -> Document:
+    """The document of `reamon traces`.
+
+    Args:
+        traces: What is listed.
+        more: The cursor behind them; None where there are no more.
+    """
     if not traces:
         return [Note(Text.of("No trace matches."))]
     length = short_length(trace.trace_id for trace in traces)
-    return [
-        Table(_COLUMNS, [_row(trace, length) for trace in traces]),
-        Note(Text.of(f"{count(len(traces), 'trace')}; `reamon show CALL or TRACE` tells more", Style.FAINT)),
+    shown = count(len(traces), "trace")
+    ending = [
+        Note(
+            Text.of(
+                f"{shown}{', and there are more' if more else ''}; `reamon show CALL or TRACE` tells more", Style.FAINT
+            )
+        )
     ]
+    if more:
+        ending.append(Note(Text.of(f"the next ones: the same command with --after {more}", Style.FAINT)))
+    return [Table(_COLUMNS, [_row(trace, length) for trace in traces]), *ending]
 
 
 def short_length(ids: Iterable[str]) -> int:
