@@ -179,11 +179,13 @@ def test_history_has_the_last_periods_in_which_anything_was_spent(ledger: Budget
     assert ledger.history(days[5], 14) == []
 
 
-def test_what_was_lost_is_brought_up_to_what_is_known(ledger: BudgetLedger) -> None:
+def test_what_was_lost_is_given_back_once_by_who_knows_the_most(ledger: BudgetLedger) -> None:
     spend(ledger, TODAY, 40, sequence=1)
     ledger.restore(TODAY, Balance(spent=100, reserved=7, stated=3, unknown=2), NOW)
     ledger.restore(TODAY, Balance(spent=90, stated=1, unknown=1), NOW)
-    assert balance(ledger) == Balance(spent=100, stated=3, unknown=2)
+    assert balance(ledger) == Balance(spent=140, stated=3, unknown=2)
+    ledger.restore(TODAY, Balance(spent=110, stated=1, unknown=1), NOW)
+    assert balance(ledger) == Balance(spent=150, stated=3, unknown=2)
 
 
 def test_counting_anew_keeps_what_was_stated_and_reserved(ledger: BudgetLedger) -> None:

@@ -65,7 +65,7 @@ class Desk:
             balances = [self._knowledge.known(account, now) for account in accounts]
             return self._decide(places, balances, wanted, is_local=True)
         balances = [self._knowledge.completed(*pair, now) for pair in zip(accounts, fresh, strict=True)]
-        self._meet(accounts, fresh)
+        self._meet(places, fresh)
         return self._decide(places, balances, wanted, is_local=False)
 
     def reserve(
@@ -80,7 +80,7 @@ class Desk:
         accounts = tuple(claim.account for claim in claims)
         answer = self._asked(lambda: self._ledger.reserve(reservation_id, wanted, claims, expires_at, now))
         if answer is not None:
-            self._meet(accounts, answer.balances)
+            self._meet(shared, answer.balances)
             decision = self._decide(shared, answer.balances, wanted, is_local=False)
             return decision, accounts if answer.refused_by is None else ()
         balances = [self._knowledge.known(account, now) for account in accounts]
@@ -138,10 +138,14 @@ class Desk:
         gauge, account = places[gravest]
         return gauge.decide(account, balances[gravest], wanted, is_local=is_local)
 
-    def _meet(self, accounts: Sequence[Account], balances: Sequence[Balance]) -> None:
+    def _meet(self, places: Sequence[Place], balances: Sequence[Balance]) -> None:
         """Remember what the ledger said, for the middle of calls, and keep it up to date from now on."""
-        known = zip(accounts, balances, strict=True)
-        self._knowledge.meet({account: balance for account, balance in known if account.scope or account.start})
+        known = {
+            account: balance
+            for (gauge, account), balance in zip(places, balances, strict=True)
+            if account.scope or not gauge.is_of_calls
+        }
+        self._knowledge.meet(known, self._ledger.generation())
         self._keeper.nudge_if_asleep()
 
     def _is_done(self, action: Callable[[], None]) -> bool:

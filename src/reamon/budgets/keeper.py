@@ -61,7 +61,6 @@ class Keeper:
         self._interval = interval
         self._refresh = refresh
         self._context = context
-        self._generation = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -109,8 +108,8 @@ class Keeper:
         """
         with self._working:
             try:
-                self._write_holds()
                 self._write_charges()
+                self._write_holds()
                 self._write_statements()
                 if refresh or time.monotonic() - self._refreshed_at >= self._refresh:
                     self._ask()
@@ -220,13 +219,16 @@ class Keeper:
         return gauge is not None and gauge.is_of_calls
 
     def _restore_what_was_lost(self) -> bool:
-        """Where the ledger began anew, bring it up to what it said before. Returns whether that was so."""
-        generation = self._ledger.generation()
-        before, self._generation = self._generation, generation
-        if not before or before == generation:
+        """Where the ledger began anew, give it back what it said before. Returns whether that was so."""
+        generation, known = self._ledger.generation(), self._knowledge.generation
+        if generation == known:
+            return False
+        if not known:
+            self._knowledge.generation = generation
             return False
         for account, balance in self._knowledge.seen().items():
             self._ledger.restore(account, balance, self._now())
+        self._knowledge.generation = generation
         return True
 
     def _look(self) -> None:

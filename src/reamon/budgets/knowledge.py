@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,7 +20,7 @@ class LocalHold(msgspec.Struct):
     """A reservation that was granted while the ledger could not be reached.
 
     Attributes:
-        left: What it still holds in each account.
+        left: What it still holds in each account, once all that the ledger has taken is off.
         expires_at: Until when it counts.
     """
 
@@ -37,6 +37,10 @@ class Knowledge:
 
     Args:
         writer: Who this process is to the ledger; another id in every process.
+
+    Attributes:
+        generation: Of which ledger it knows (`BudgetLedger.generation`).
+        holds: What was reserved while the ledger was away, by the reservation's id.
     """
 
     def __init__(self, writer: str) -> None:
@@ -45,6 +49,7 @@ class Knowledge:
     def begin_anew(self, writer: str) -> None:
         """Forget all, in a forked child: what waits is the parent's to send."""
         self.writer = writer
+        self.generation = ""
         self.holds: dict[str, LocalHold] = {}
         self._lock = threading.Lock()
         self._sequence = 0
@@ -72,9 +77,6 @@ class Knowledge:
                 key = (account, None)
             _count(self._waiting.setdefault(key, [0, 0]), amount, unknown)
             _count(self._unsent.setdefault(account, [0, 0]), amount, unknown)
-            hold = self.holds.get(call_id) if call_id else None
-            if hold is not None and account in hold.left:
-                hold.left[account] = max(hold.left[account] - amount, 0)
 
     def next_batch(self) -> Batch | None:
         """What to send now: the last batch again until it is acknowledged, since it may or may not have arrived."""
@@ -98,6 +100,10 @@ class Knowledge:
             if self._sent is batch:
                 self._sent = None
                 self._in_flight = {}
+                for charge in batch.charges:
+                    hold = self.holds.get(charge.call_id or "")
+                    if hold is not None and charge.account in hold.left:
+                        hold.left[charge.account] = max(hold.left[charge.account] - charge.amount, 0)
             self._see(balances)
 
     def see(self, balances: Mapping[Account, Balance]) -> None:
@@ -105,9 +111,15 @@ class Knowledge:
         with self._lock:
             self._see(balances)
 
-    def meet(self, balances: Mapping[Account, Balance]) -> None:
-        """The ledger said this, perhaps while a batch was under way: remembered of accounts not heard of before."""
+    def meet(self, balances: Mapping[Account, Balance], generation: str) -> None:
+        """The ledger said this, perhaps while a batch was under way: remembered of accounts not heard of before.
+
+        Unless it has lost what it held, which the keeper has to see to first.
+        """
         with self._lock:
+            if self.generation and generation != self.generation:
+                return
+            self.generation = generation
             self._see(
                 {
                     account: balance
@@ -177,9 +189,18 @@ class Knowledge:
         return balance
 
     def _held(self, account: Account, now: int) -> int:
-        if not self.holds:
-            return 0
-        return sum(hold.left.get(account, 0) for hold in self.holds.values() if hold.expires_at > now)
+        """What was reserved while the ledger was away, less what has been spent of it and is on its way."""
+        total = 0
+        for call_id, hold in self.holds.items():
+            left = hold.left.get(account, 0)
+            if left and hold.expires_at > now:
+                on_its_way = self._waiting.get((account, call_id), _NOTHING)[0]
+                if self._sent is not None:
+                    on_its_way += sum(
+                        charge.amount for charge in self._sent.charges if charge[:2] == (account, call_id)
+                    )
+                total += max(left - on_its_way, 0)
+        return total
 
     def _see(self, balances: Mapping[Account, Balance]) -> None:
         for account, balance in balances.items():
@@ -196,7 +217,7 @@ class Knowledge:
             log("reamon.budgets", logging.WARNING, "charges_pile_up", waiting=len(self._waiting), then="not by call")
 
 
-_NOTHING: Final = (0, 0)
+_NOTHING: Final[Sequence[int]] = (0, 0)
 _ZERO: Final = Balance()
 
 

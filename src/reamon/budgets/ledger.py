@@ -129,7 +129,10 @@ class BudgetLedger(Protocol):
         """What was spent in the last `count` earlier periods of the same budget and scope in which anything was."""
 
     def restore(self, account: Account, balance: Balance, now: int) -> None:
-        """Bring `spent`, `stated` and `unknown` of an account that the ledger has lost up to what is known of it."""
+        """Give back what was lost of an account: `spent`, `stated` and `unknown` are added to what came since.
+
+        Of several processes that do so, each as far as it knows, the one that knows the most counts, once.
+        """
 
     def rebuild(self, account: Account, spent: int, unknown: int, now: int) -> None:
         """Put what spans have cost in the place of what was counted; what was stated stays, and is added."""

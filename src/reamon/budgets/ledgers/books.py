@@ -3,11 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from reamon.budgets.ledger import Account, Answer, Balance, Batch, Charge, Claim
+
+_RESTORED: Final = "restored "
+"""The mark that says how much of an account was given back after a loss."""
 
 
 class Page(msgspec.Struct):
@@ -175,9 +178,14 @@ class BookLedger(ABC):
         """See `BudgetLedger.restore`."""
         with self._writing() as books:
             page = books.open([account], now)[account]
-            page.spent = max(page.spent, balance.spent)
-            page.stated = max(page.stated, balance.stated)
-            page.unknown = max(page.unknown, balance.unknown)
+            mark = next((one for one in page.crossed if one.startswith(_RESTORED)), _RESTORED + "0 0 0")
+            spent, stated, unknown = map(int, mark.removeprefix(_RESTORED).split())
+            page.spent += max(balance.spent - spent, 0)
+            page.stated += max(balance.stated - stated, 0)
+            page.unknown += max(balance.unknown - unknown, 0)
+            most = (max(balance.spent, spent), max(balance.stated, stated), max(balance.unknown, unknown))
+            others = [one for one in page.crossed if one != mark]
+            page.crossed = [*others, f"{_RESTORED}{most[0]} {most[1]} {most[2]}"]
             books.write(account, page, now)
 
     def rebuild(self, account: Account, spent: int, unknown: int, now: int) -> None:

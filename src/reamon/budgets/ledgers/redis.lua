@@ -169,10 +169,16 @@ end
 
 function run.restore()
   local known = request.balance
-  write(1, 'spent', greater_of(amount(1, 'spent'), known.spent))
-  write(1, 'stated', greater_of(amount(1, 'stated'), known.stated))
-  local unknown = tonumber(redis.call('HGET', record(1), 'unknown') or 0)
-  redis.call('HSET', record(1), 'unknown', text(math.max(unknown, known.unknown)))
+  for _, field in ipairs({'spent', 'stated'}) do
+    local restored = amount(1, 'restored_' .. field)
+    local more = greater_of(minus(known[field], restored), {0, 0})
+    write(1, field, sum(amount(1, field), more))
+    write(1, 'restored_' .. field, sum(restored, more))
+  end
+  local restored = tonumber(redis.call('HGET', record(1), 'restored_unknown') or 0)
+  local more = math.max(known.unknown - restored, 0)
+  redis.call('HINCRBY', record(1), 'unknown', more)
+  redis.call('HINCRBY', record(1), 'restored_unknown', more)
   touch(1)
   return true
 end
