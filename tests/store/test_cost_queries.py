@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,8 +17,9 @@ from reamon.model import CostData, Span, SpanKind, SpanStatus
 from reamon.store.cost_grouping import DIMENSIONS, CostFilter
 from reamon.store.cost_queries import NOTHING, CostSum, cost_query, read_costs, read_usage, usage_query
 from reamon.store.local_times import zone_of
+from reamon.store.views import COSTS
 from reamon.testing import make_span
-from support.both_databases import DATABASES, engine_with
+from support.both_databases import DATABASES, engine_with, insert_rows
 from support.stores import SECOND, START, stored, turn
 
 DAY = timedelta(days=1)
@@ -172,11 +174,9 @@ async def test_usage_is_added_up_by_unit(connection: AsyncConnection) -> None:
 
 
 async def test_a_superseded_detail_counts_nowhere(connection: AsyncConnection) -> None:
-    await connection.exec_driver_sql(
-        "INSERT INTO repricings (repricing_id, timestamp, price_version, details)"
-        " VALUES ('r1', '2026-11-23 00:00:00.000000Z', 'new', 1)"
-    )
-    await connection.exec_driver_sql("UPDATE cost_details SET superseded_by = 'r1' WHERE cost_type = 'tts'")
+    repricing = {"repricing_id": "r1", "timestamp": FIRST_DAY, "price_version": "new", "details": 1}
+    await insert_rows(connection, "repricings", [repricing])
+    await connection.execute(update(COSTS).where(COSTS.c.cost_type == "tts").values(superseded_by="r1"))
     found = await read_costs(connection, ["type"])
     assert [(key, each.amount) for key, each in found.groups] == [(("llm",), Decimal("0.001600000001"))]
 

@@ -188,8 +188,8 @@ def _order(
 ) -> list[ColumnElement[Any]]:
     whole, fraction = parts[:2]
     times = [key.desc() for name, key in zip(by, keys, strict=True) if name in TIMES]
-    carried, left = fraction.op("/")(_MILLION), fraction.op("%")(_MILLION)
-    dearest = [whole.is_(None), (whole + carried).desc(), left.desc()]
+    carried = fraction.op("/")(_MILLION)  # of integers, where it is not 0
+    dearest = [whole.is_(None), (whole + carried).desc(), (fraction - carried * _MILLION).desc()]
     return [*times, *dearest, *(key.asc() for key in keys)]
 
 
