@@ -14,6 +14,7 @@ from reamon.errors import ConfigurationError, MissingExtraError, Paused, StoreEr
 from reamon.exporters._pulse import Pulse
 from reamon.guard import describe, log
 from reamon.model import Span
+from reamon.settings import PostgresSettings
 from reamon.store.postgres.urls import parse_url
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class PostgresExporter:
     Any number of processes may write to one database. Each batch is one transaction. What cannot be delivered waits in
     the outbox, so a database that is down loses nothing. A workflow is stored when it starts; if its process dies,
     another one marks it `interrupted`, whatever machine it was on.
+
+    What is not given is read from the environment (`REAMON_POSTGRES__URL`, ...), else it has its default.
 
     Args:
         url: The database: `postgresql://user:password@host:5432/database`. What it leaves open comes from `PGHOST`,
@@ -56,30 +59,31 @@ class PostgresExporter:
         url: str | SecretStr | None = None,
         *,
         schema: str | None = None,
-        migrate: bool = True,
-        connect_timeout: float = 5.0,
-        statement_timeout: float = 30.0,
-        dead_after: float = 60.0,
+        migrate: bool | None = None,
+        connect_timeout: float | None = None,
+        statement_timeout: float | None = None,
+        dead_after: float | None = None,
         name: str = "postgres",
     ) -> None:
-        given = {"connect_timeout": connect_timeout, "statement_timeout": statement_timeout, "dead_after": dead_after}
-        for argument, seconds in given.items():
-            if not 0 < seconds < float("inf"):
-                raise ConfigurationError(f"PostgresExporter: {argument}={seconds!r} must be more than 0 seconds")
-        text = url.get_secret_value() if isinstance(url, SecretStr) else url
-        if not text:
+        settings = PostgresSettings.from_environment(
+            url=url,
+            schema=schema,
+            migrate=migrate,
+            connect_timeout=connect_timeout,
+            statement_timeout=statement_timeout,
+            dead_after=dead_after,
+        )
+        if settings.url is None:
             raise ConfigurationError(
                 "PostgresExporter needs the address of a database: give a URL, or set REAMON_POSTGRES__URL"
             )
         self.name = name
-        self._address = parse_url(text, schema)
-        self._migrate = migrate
-        self._timeouts = {"connect": connect_timeout, "statement": statement_timeout}
-        self._dead_after = timedelta(seconds=dead_after)
+        self._settings = settings
+        self._address = parse_url(settings.url.get_secret_value(), settings.schema)
         self._lock = threading.Lock()
         self._open: _Open | None = None
         self._has_shown_itself = False
-        self._pulse = Pulse(f"reamon-{name}-pulse", self._beat, dead_after / _BEATS)
+        self._pulse = Pulse(f"reamon-{name}-pulse", self._beat, settings.dead_after / _BEATS)
 
     @property
     def destination(self) -> str:
@@ -192,13 +196,13 @@ class PostgresExporter:
         from reamon.store.postgres.schema import bring_up_to_date  # noqa: PLC0415 - needs psycopg
         from reamon.store.postgres.writer import PostgresWriter  # noqa: PLC0415 - needs psycopg
 
-        schema, me = self._address.schema, processes.current_id()
-        connection = connect(self._address, Timeouts(**self._timeouts))
+        settings, schema, me = self._settings, self._address.schema, processes.current_id()
+        timeouts = Timeouts(connect=settings.connect_timeout, statement=settings.statement_timeout)
+        connection = connect(self._address, timeouts)
         try:
-            bring_up_to_date(connection, self._address, migrate=self._migrate)
-            opened = _Open(
-                connection, PostgresWriter(connection, schema), LifeSigns(connection, schema, self._dead_after)
-            )
+            bring_up_to_date(connection, self._address, migrate=settings.migrate)
+            life = LifeSigns(connection, schema, timedelta(seconds=settings.dead_after))
+            opened = _Open(connection, PostgresWriter(connection, schema), life)
             if self._has_shown_itself or opened.life.has_running(me):  # or an exporter before this one recorded them
                 opened.life.show(me)
                 self._has_shown_itself = True

@@ -6,6 +6,7 @@ from reamon.settings.langsmith import LangSmithSettings
 from reamon.settings.monitoring import MonitoringSettings, split_names
 from reamon.settings.otlp import OTLPSettings
 from reamon.settings.parts import JSONLSettings, SQLiteSettings
+from reamon.settings.postgres import PostgresSettings
 from reamon.settings.retention import RetentionSettings
 from reamon.settings.template import template
 from reamon.settings.variables import unknown_variables, variable_names
@@ -17,6 +18,7 @@ __all__ = [
     "LangSmithSettings",
     "MonitoringSettings",
     "OTLPSettings",
+    "PostgresSettings",
     "RetentionSettings",
     "SQLiteSettings",
     "split_names",

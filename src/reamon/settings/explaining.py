@@ -22,7 +22,7 @@ _KINDS: Final[dict[Any, str]] = {
     tuple[str, ...]: "names, separated by commas, each once",
 }
 _LIMITS: Final = ((Gt, "gt", "more than"), (Ge, "ge", "at least"), (Le, "le", "at most"))
-_MAY_HOLD_SECRETS: Final = ("langsmith", "otlp", "exporter_options")
+_MAY_HOLD_SECRETS: Final = ("langsmith", "otlp", "postgres", "exporter_options")
 _CREDENTIALS: Final = re.compile(r"//[^/\s]*@")
 
 

@@ -11,6 +11,7 @@ from reamon.settings.fields import Count, Names, OrNone, OursAlone, Positive
 from reamon.settings.langsmith import LangSmithSettings
 from reamon.settings.otlp import OTLPSettings
 from reamon.settings.parts import JSONLSettings, SQLiteSettings
+from reamon.settings.postgres import PostgresSettings
 from reamon.settings.retention import RetentionSettings
 from reamon.settings.sources import EnvironmentSettings
 
@@ -88,6 +89,9 @@ class MonitoringSettings(EnvironmentSettings):
     otlp: Annotated[OTLPSettings, OursAlone()] = Field(
         default_factory=OTLPSettings, description="The options of `OTLPExporter`."
     )
+    postgres: PostgresSettings = Field(
+        default_factory=PostgresSettings, description="The options of `PostgresExporter`, and where its store is."
+    )
     retention: RetentionSettings = Field(
         default_factory=RetentionSettings, description="How long what was recorded is kept."
     )
@@ -116,7 +120,7 @@ class MonitoringSettings(EnvironmentSettings):
     @field_validator("exporter_options")
     @classmethod
     def _not_ours(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name in (*_FILES, "langsmith", "otlp"):
+        for name in (*_FILES, "langsmith", "otlp", "postgres"):
             if name in value:
                 raise ValueError(f"the options of {name!r} are the setting {name!r}")
         return value
@@ -146,12 +150,14 @@ class MonitoringSettings(EnvironmentSettings):
     def options_of(self, exporter: str) -> dict[str, Any]:
         """The options with which the exporter of that name is made.
 
-        The key of LangSmith is a `SecretStr` in there, and so are the headers of OTLP. The project of LangSmith is that
-        of its own settings if anybody set one, else that of all traces. Of OTLP there is only what is set here: what
-        OpenTelemetry's variables say is read by the exporter.
+        The key of LangSmith is a `SecretStr` in there, and so are the headers of OTLP and the URL of PostgreSQL. The
+        project of LangSmith is that of its own settings if anybody set one, else that of all traces. Of OTLP there is
+        only what is set here: what OpenTelemetry's variables say is read by the exporter.
         """
         if exporter == "otlp":
             return self.otlp.model_dump(exclude_unset=True)
+        if exporter == "postgres":
+            return self.postgres.model_dump()
         if exporter == "langsmith":
             options = self.langsmith.model_dump(exclude={"tracing"})
             if "project" not in self.langsmith.model_fields_set and self.project:
