@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         OperationFilter,
         TraceFilter,
     )
+    from reamon.store.keeping import keep_tables
     from reamon.store.pages import Page
     from reamon.store.projects import ALL_PROJECTS
     from reamon.store.repository import Store
@@ -38,6 +39,7 @@ _HOMES = {
     "TraceFilter": "filters",
     "WorkflowTraceRow": "tables",
     "connect": "sqlite",
+    "keep_tables": "keeping",
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "TraceFilter",
     "WorkflowTraceRow",
     "connect",
+    "keep_tables",
 ]
 
 

@@ -7,27 +7,19 @@ pass, and try again.
 """
 
 import logging
-import re
 import time
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
 import psycopg
 
 from reamon.guard import describe, log
 from reamon.model.ids import row_id_at
-from reamon.model.times import from_datetime
 from reamon.store.postgres.locks import lock_number
+from reamon.store.postgres.weeks import PARTITIONED, Partition, week_of
 
-PARTITIONED: Final = ("operations", "agent_executions")
-
-_FIRST_WEEK: Final = datetime(2020, 1, 6, tzinfo=UTC)  # the first Monday that row ids know
-_WEEK: Final = timedelta(days=7)
-_MILLIS_A_WEEK: Final = 604_800_000
-_FIRST_MILLIS: Final = 5 * 86_400_000  # from 2020-01-01, where row ids begin, to the first Monday
-_ROW_ID_MILLIS: Final = 22  # so many bits of a row id are below its milliseconds
 _AHEAD: Final = 4  # weeks
 _BACK: Final = 105  # weeks; what is older than two years is a mistake rather than late
 _MOVED: Final = 50_000  # rows of the default partition that are moved to a new one, at most
@@ -36,51 +28,6 @@ _DROPPING_WAITS: Final = "200ms"
 _DROP_ATTEMPTS: Final = 20
 _PAUSE: Final = 0.2  # seconds between two attempts, in which the queue gets through
 _AFTER_A_FAILURE: Final = 60.0  # seconds until a partition is tried again
-_NAME: Final = re.compile(rf"({'|'.join(PARTITIONED)})_p(\d{{8}})_(\d{{8}})")
-
-
-class Partition(NamedTuple):
-    """The rows of one table whose spans started in one week.
-
-    Attributes:
-        table: The table.
-        first: When the week begins, included.
-        end: When it ends, not included.
-    """
-
-    table: str
-    first: datetime
-    end: datetime
-
-    @property
-    def name(self) -> str:
-        """The partition's own name, which says its range: `operations_p20261123_20261130`."""
-        return f"{self.table}_p{self.first:%Y%m%d}_{self.end:%Y%m%d}"
-
-    @property
-    def bounds(self) -> tuple[int, int]:
-        """The row ids from which and to which it goes."""
-        return _bound(self.first), _bound(self.end)
-
-    @classmethod
-    def of_week(cls, table: str, week: int) -> "Partition":
-        """The partition of a week, counted from the first one of 2020."""
-        first = _FIRST_WEEK + week * _WEEK
-        return cls(table, first, first + _WEEK)
-
-    @classmethod
-    def named(cls, name: str) -> "Partition | None":
-        """The partition of that name; None if it is none of ours.
-
-        Example:
-            >>> str(Partition.named("operations_p20261123_20261130").end)
-            '2026-11-30 00:00:00+00:00'
-        """
-        match = _NAME.fullmatch(name)
-        if match is None:
-            return None
-        first, end = (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) for day in match.groups()[1:])
-        return cls(match[1], first, end)
 
 
 class DroppedPartition(msgspec.Struct, frozen=True):
@@ -106,7 +53,7 @@ class PartitionMaker:
         now: The time in seconds since 1970; injected by tests.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str, now: Any = time.time) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], schema: str, now: Callable[[], float] = time.time) -> None:
         self._connection = connection
         self._schema = schema
         self._now = now
@@ -187,16 +134,6 @@ def list_partitions(connection: psycopg.Connection[Any]) -> list[Partition]:
     return sorted(_all(connection))
 
 
-def week_of(row_id: int) -> int:
-    """The week in which the span started that has this row id, counted from the first one of 2020.
-
-    Example:
-        >>> week_of(0), week_of(5 * 86_400_000 << 22)
-        (-1, 0)
-    """
-    return ((row_id >> _ROW_ID_MILLIS) - _FIRST_MILLIS) // _MILLIS_A_WEEK
-
-
 def _make(connection: psycopg.Connection[Any], schema: str, partition: Partition) -> None:
     """Make a partition, unless it is there.
 
@@ -250,9 +187,5 @@ def _weeks_of_all(connection: psycopg.Connection[Any]) -> set[int]:
     """The weeks for which every table has a partition."""
     weeks = {table: set[int]() for table in PARTITIONED}
     for partition in _all(connection):
-        weeks[partition.table].add((partition.first - _FIRST_WEEK) // _WEEK)
+        weeks[partition.table].add(week_of(partition.bounds[0]))
     return set.intersection(*weeks.values())
-
-
-def _bound(moment: datetime) -> int:
-    return row_id_at(from_datetime(moment), "000")
