@@ -2,8 +2,9 @@
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from reamon.cli import _reconciliation, _repricing
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._periods import add_period_options, period_of
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store_option(parser)
     add_json_option(parser)
     parser.set_defaults(action=report)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", help="more about costs; each has its --help")
+    _add(actions, _repricing, "reprice", "price what was recorded with other prices; the old figures are kept")
+    _add(actions, _reconciliation, "reconcile", "compare a provider's invoice, a CSV file, with what was recorded")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,6 +68,12 @@ def meant(arguments: argparse.Namespace) -> "CostFilter":
 
     since, until = period_of(arguments, zone_of(arguments.tz))
     return CostFilter(since=since, until=until, call_id=arguments.call)
+
+
+def _add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]", home: Any, name: str, purpose: str) -> None:
+    parser = actions.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+    home.add_arguments(parser)
+    parser.set_defaults(action=home.run)
 
 
 def _dimensions(text: str) -> tuple[str, ...]:

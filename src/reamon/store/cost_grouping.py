@@ -45,6 +45,7 @@ class CostFilter(msgspec.Struct, frozen=True, kw_only=True):
         until: Before this moment; aware.
         project: Of this project.
         call_id: Of the traces of this call.
+        provider: Billed by this provider, in whatever case its name is written.
 
     Raises:
         ConfigurationError: A time has no time zone, or `since` is after `until`.
@@ -54,6 +55,7 @@ class CostFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     project: str | None = None
     call_id: str | None = None
+    provider: str | None = None
 
     def __post_init__(self) -> None:
         for name, moment in (("since", self.since), ("until", self.until)):
@@ -69,13 +71,15 @@ EVERY_COST: Final = CostFilter()
 
 def counting(which: CostFilter) -> list[ColumnElement[bool]]:
     """The conditions that a detail counts, and is one of those that are meant."""
-    conditions = [COSTS.c.superseded_by.is_(None)]
+    conditions: list[ColumnElement[bool]] = [COSTS.c.superseded_by.is_(None)]
     if which.since is not None:
         conditions.append(COSTS.c.timestamp >= which.since)
     if which.until is not None:
         conditions.append(COSTS.c.timestamp < which.until)
     if which.project is not None:
         conditions.append(COSTS.c.project == which.project)
+    if which.provider is not None:
+        conditions.append(func.lower(COSTS.c.provider) == which.provider.lower())
     if which.call_id is not None:
         conditions.append(COSTS.c.trace_id.in_(select(TRACES.c.trace_id).where(TRACES.c.call_id == which.call_id)))
     return conditions
