@@ -51,10 +51,8 @@ def target_of(arguments: argparse.Namespace) -> Path | str:
 
     settings = MonitoringSettings()
     names = settings.exporters_in_use
-    url = settings.options_of(_POSTGRES).get("url") if _POSTGRES in names and "sqlite" not in names else None
-    if url is None:
-        return Path(settings.options_of("sqlite")["path"])
-    return str(getattr(url, "get_secret_value", url.__str__)())
+    url = settings.postgres.store_url if _POSTGRES in names and "sqlite" not in names else None
+    return Path(settings.options_of("sqlite")["path"]) if url is None else url
 
 
 def store_of(arguments: argparse.Namespace) -> Path:

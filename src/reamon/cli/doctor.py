@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from reamon.cli import _checks, _cost_checks, _delivery_checks
+from reamon.cli import _checks, _cost_checks, _delivery_checks, _postgres_checks
 from reamon.cli._checks import Finding, Verdict
 from reamon.cli._output import add_json_option, show, write_json
-from reamon.cli._store import add_store_option, store_of, store_of_environment
+from reamon.cli._store import add_store_option, store_of_environment, target_of
 from reamon.errors import ConfigurationError
 from reamon.settings import MonitoringSettings
+from reamon.store.administration import is_postgres, path_of
 from reamon.terminal.document import Document, Facts, Note, Style, Text
 
 _LOOKS = {Verdict.GOOD: ("✓", Style.GOOD), Verdict.NOTE: ("!", Style.WARNING), Verdict.BAD: ("✗", Style.BAD)}
@@ -38,17 +39,20 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         settings = MonitoringSettings()
     except ConfigurationError as error:
         yield _checks.bad("settings", str(error))
-        path = arguments.db or store_of_environment()
+        target = arguments.db or store_of_environment()
     else:
         yield from _checks.configuration(settings)
         yield from _cost_checks.prices(settings)
-        path = store_of(arguments)
+        target = target_of(arguments)
         yield from _delivery_checks.langsmith(settings)
         yield from _delivery_checks.otlp(settings)
+        yield from _postgres_checks.postgres(settings, arguments.url)
         yield from _delivery_checks.place(settings.home)
         yield from _delivery_checks.backlog(settings.home, settings.abandon_after)
-    yield from _checks.store(path)
-    yield from _cost_checks.unpriced(path)
+    if not is_postgres(target):
+        path = path_of(target)
+        yield from _checks.store(path)
+        yield from _cost_checks.unpriced(path)
     yield from _checks.extras()
 
 

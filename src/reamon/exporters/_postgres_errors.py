@@ -42,7 +42,7 @@ _SAID_INSTEAD: Final = {
 
 def explained(error: psycopg.Error) -> Exception:
     """What the lane is told: `Paused`, `RetryAfter`, or the error itself, after which it tries again."""
-    code = error.sqlstate or _code_of(str(error))
+    code = _code_of(error)
     if code in _FIXES:
         return Paused(describe(error).strip(), _FIXES[code])
     if code in _BUSY:
@@ -50,5 +50,13 @@ def explained(error: psycopg.Error) -> Exception:
     return error if str(error) else ExportError(describe(error))
 
 
-def _code_of(message: str) -> str | None:
+def fix_of(error: psycopg.Error) -> str | None:
+    """What somebody has to do about an error; None where waiting may help."""
+    return _FIXES.get(_code_of(error) or "")
+
+
+def _code_of(error: psycopg.Error) -> str | None:
+    if error.sqlstate:
+        return error.sqlstate
+    message = str(error)
     return next((code for said, code in _SAID_INSTEAD.items() if re.search(said, message)), None)

@@ -54,6 +54,19 @@ with warnings.catch_warnings():
             values: dict[str, Any] = {"postgres": {name: value for name, value in given.items() if value is not None}}
             return _PostgresAlone(**values).postgres
 
+        @property
+        def store_url(self) -> str | None:
+            """The URL with the schema in it: what names the store to everything that takes one; the password included.
+
+            Example:
+                >>> PostgresSettings(url=SecretStr("postgresql://localhost/calls"), schema="voice").store_url
+                'postgresql://localhost/calls?schema=voice'
+            """
+            if self.url is None:
+                return None
+            url = self.url.get_secret_value()
+            return url if self.schema is None else f"{url}{'&' if '?' in url else '?'}schema={self.schema}"
+
 
 class _PostgresAlone(EnvironmentSettings):
     """Reads only what concerns PostgreSQL, so that a mistake elsewhere does not matter here."""

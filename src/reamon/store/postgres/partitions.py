@@ -20,6 +20,7 @@ from reamon.model.ids import row_id_at
 from reamon.store.postgres.locks import lock_number
 from reamon.store.postgres.weeks import PARTITIONED, Partition, week_of
 
+_LOGGER: Final = "reamon.store"
 _AHEAD: Final = 4  # weeks
 _BACK: Final = 105  # weeks; what is older than two years is a mistake rather than late
 _MOVED: Final = 50_000  # rows of the default partition that are moved to a new one, at most
@@ -59,6 +60,7 @@ class PartitionMaker:
         self._now = now
         self._known: set[int] = set()
         self._retry_at = 0.0
+        self._has_told = False
 
     def make_ahead(self) -> None:
         """Make those of this week and the next ones."""
@@ -88,14 +90,10 @@ class PartitionMaker:
                 self._known.add(week)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.InsufficientPrivilege) as error:
             self._retry_at = self._now() + _AFTER_A_FAILURE
-            log(
-                "reamon.store",
-                logging.WARNING,
-                "partition_not_made",
-                schema=self._schema,
-                error=describe(error),
-                then="retried, and its rows are in the default partition",
-            )
+            if not self._has_told:
+                self._has_told = True
+                then = "retried every minute; its rows are in the default partition meanwhile"
+                log(_LOGGER, logging.WARNING, "partition_not_made", error=describe(error).strip(), then=then)
 
     def _this_week(self) -> int:
         return week_of(row_id_at(int(self._now()) * 1_000_000_000, "000"))
@@ -123,7 +121,7 @@ def drop_partitions(connection: psycopg.Connection[Any], before: datetime) -> li
             continue
         rows = connection.execute(f'SELECT count(*) FROM "{partition.name}"').fetchone()
         if not _drop(connection, partition):
-            log("reamon.store", logging.WARNING, "partition_in_use", partition=partition.name, then="dropped next time")
+            log(_LOGGER, logging.WARNING, "partition_in_use", partition=partition.name, then="dropped next time")
             break
         dropped.append(DroppedPartition(partition.name, partition.table, rows[0] if rows else 0))
     return dropped

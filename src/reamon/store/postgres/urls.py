@@ -85,7 +85,7 @@ def parse_url(url: str, schema: str | None = None) -> PostgresAddress:
     `PGHOST`, `PGPASSWORD`, `~/.pgpass` and so on, as with every PostgreSQL program.
 
     Args:
-        url: The URL, or parameters in libpq's form (`host=db dbname=calls`). `?schema=name` names the schema.
+        url: The URL. `?schema=name` names the schema; the last one, if there are several.
         schema: The schema of the tables; that of the URL if not given, else `reamon`.
 
     Raises:
@@ -104,14 +104,17 @@ def parse_url(url: str, schema: str | None = None) -> PostgresAddress:
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - an optional package
     except ImportError as error:
         raise MissingExtraError(FEATURE, "postgres", error.name) from error
-    address, named = _without_our_own(_SCHEMES.sub("postgresql://", url.strip()))
+    bare, is_postgres = _SCHEMES.subn("postgresql://", url.strip())
+    address, named = _without_our_own(bare)
     try:
-        parameters = dict(conninfo_to_dict(address))
+        parameters = dict(conninfo_to_dict(address)) if is_postgres else None
     except ProgrammingError:
+        parameters = None
+    if parameters is None:
         raise ConfigurationError(
             "the address of the PostgreSQL database cannot be read; it has to look like "
             "postgresql://user:password@host:5432/database, with special characters percent-encoded"
-        ) from None
+        )
     return PostgresAddress(parameters, checked_schema(schema or named or DEFAULT_SCHEMA))
 
 
@@ -131,12 +134,10 @@ def checked_schema(schema: str) -> str:
 
 def _without_our_own(url: str) -> tuple[str, str | None]:
     """The URL as libpq reads it, and the schema that it names."""
-    head, mark, query = url.partition("?")
-    if not mark or "://" not in head:
-        return url, None
+    head, _, query = url.partition("?")
     schema = None
     kept = []
-    for item in query.split("&"):
+    for item in filter(None, query.split("&")):
         name, _, value = item.partition("=")
         if name == "schema":
             schema = value
