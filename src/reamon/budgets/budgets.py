@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from reamon.budgets.actions import Action
-from reamon.budgets.budget import EACH, Budget
+from reamon.budgets.budget import Budget
 from reamon.budgets.clock import SteadyClock
 from reamon.budgets.decisions import BudgetDecision, BudgetEvent
 from reamon.budgets.desk import Desk
@@ -271,20 +271,23 @@ class Budgets:
         self._hook_into_process()
         self._keeper.nudge()
 
-    def balances(self) -> dict[Budget, Balance]:
-        """What was spent in the current period of each budget that is neither per call nor of each project.
+    def standing(self, *, call_id: str | None = None, project: str | None = None) -> dict[Budget, BudgetDecision]:
+        """How each budget stands in its current period: for people, who can be told that it is not known.
+
+        Args:
+            call_id: Budgets per call are about this one; without it they are left out.
+            project: Budgets of each project are about this one.
 
         Raises:
             LedgerUnreachableError: The state cannot be reached.
         """
         now = self._clock.now()
-        found = {gauge.budget: gauge.account("", gauge.budget.project, now) for gauge in self._every_gauge}
-        wanted = {
-            budget: account
-            for budget, account in found.items()
-            if account is not None and budget.per != "call" and budget.project != EACH
+        places = [place for place in self._places(call_id, project, now) if call_id or not place[0].is_of_calls]
+        balances = self._ledger.read([account for _, account in places], now)
+        return {
+            gauge.budget: gauge.decide(account, balance, 0, is_local=False)
+            for (gauge, account), balance in zip(places, balances, strict=True)
         }
-        return dict(zip(wanted, self._ledger.read(list(wanted.values()), now), strict=True))
 
     def rebuild(self, store: "str | os.PathLike[str]") -> dict[str, Decimal]:
         """Count the current periods anew from the cost details in a store: after a crash, a repricing.

@@ -71,11 +71,13 @@ class Desk:
     def reserve(
         self, reservation_id: str, wanted: int, places: Sequence[Place], expires_at: int, now: int
     ) -> tuple[BudgetDecision, tuple[Account, ...]]:
-        """Set `wanted` aside in all of these, or in none. Returns what was said, and where it is held."""
+        """Set `wanted` aside in all of these, or in none. Returns what was said, and where it is held.
+
+        What is reserved without a call is not a call's, so limits per call do not concern it.
+        """
         shared = [(gauge, account) for gauge, account in places if not gauge.is_of_calls or account.scope]
-        decision = self._of_a_call_alone(places, wanted)
-        if wanted <= 0 or not shared or not decision.allowed:
-            return (decision if not decision.allowed else self.check(places, wanted, now)), ()
+        if wanted <= 0 or not shared:
+            return self.check(shared, wanted, now), ()
         claims = [gauge.claim(account) for gauge, account in shared]
         accounts = tuple(claim.account for claim in claims)
         answer = self._asked(lambda: self._ledger.reserve(reservation_id, wanted, claims, expires_at, now))
@@ -119,11 +121,6 @@ class Desk:
         why = self._reach.error or "see the log"
         reason = f"the budgets cannot tell, and on_unreachable is 'closed': {why}"
         return BudgetDecision(action=Action.STOP, reason=reason, is_local=True)
-
-    def _of_a_call_alone(self, places: Sequence[Place], wanted: int) -> BudgetDecision:
-        """What limits per call say to something that has no call yet."""
-        alone = [(gauge, account) for gauge, account in places if gauge.is_of_calls and not account.scope]
-        return self._decide(alone, [Balance()] * len(alone), wanted, is_local=False) if alone else _NONE_APPLIES
 
     def _decide(
         self, places: Sequence[Place], balances: Sequence[Balance], wanted: int, *, is_local: bool
