@@ -31,6 +31,9 @@ EXTRAS = {
     "ollama": "instrumentation of Ollama's client",
     "openai": "instrumentation of OpenAI's client",
     "otlp": "OTLPExporter, and instrumentation of OpenTelemetry",
+    "pandas": "`to_pandas()`, frames of what is in the store",
+    "parquet": "exports to Parquet",
+    "polars": "`to_polars()`, frames of what is in the store",
     "postgres": "PostgresExporter, and reading its store",
 }
 """What the optional packages are for, by the extra that brings them."""

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from reamon.cli._periods import add_period_options, period_of
+from reamon.errors import StoreError
 
 if TYPE_CHECKING:
     from reamon.store.filters import RowFilter
@@ -90,7 +91,7 @@ def filter_of(arguments: argparse.Namespace, what: str = "traces") -> "RowFilter
     chosen = {"since": since, "until": until, **_chosen(arguments, what)}
     unknown = [name for name in chosen if name not in kind.__struct_fields__]
     if unknown:
-        raise filters.StoreError(f"{what} cannot be filtered by {_option_of(unknown[0])}")
+        raise StoreError(f"{what} cannot be filtered by {_option_of(unknown[0])}")
     return kind(**chosen)
 
 

@@ -1,6 +1,7 @@
 """The database behind a store: reads that see one moment, changes that happen whole, and whose rows are seen."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from reamon.errors import StoreError
+from reamon.model import Span
 from reamon.store.conditions import SQLITE
 from reamon.store.engine import address_of
 from reamon.store.projects import Project, narrowed, visible
@@ -80,6 +82,14 @@ class Database:
                 await connection.commit()
         except DatabaseError as error:
             raise StoreError(f"{self.place} could not be changed: {error.orig}") from error
+
+    async def write(self, spans: Sequence[Span]) -> None:
+        """Put spans into the store, in a thread of their own.
+
+        Raises:
+            StoreError: Some cannot be stored, or the database cannot be changed.
+        """
+        await asyncio.to_thread(self._address.write, spans)
 
     async def close(self) -> None:
         """Let go of it."""

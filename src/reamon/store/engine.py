@@ -1,5 +1,6 @@
 """The way to the database for readers and for those who change single rows: which one is meant, and engines for it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -9,6 +10,8 @@ from sqlalchemy.exc import ArgumentError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reamon.errors import StoreError
+from reamon.model import Span
+from reamon.store.creation import write_to_file, write_to_server
 from reamon.store.postgres.urls import PostgresAddress, parse_url
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
 
@@ -50,6 +53,10 @@ class SQLiteFile:
             URL.create("sqlite+aiosqlite", database=self.place), connect_args={"timeout": PATIENCE}
         )
 
+    def write(self, spans: Sequence[Span]) -> None:
+        """Put spans into the store (`write_to_file`)."""
+        write_to_file(self._path, spans)
+
 
 class PostgresDatabase:
     """A store in a PostgreSQL database.
@@ -69,6 +76,10 @@ class PostgresDatabase:
     def changing(self) -> AsyncEngine:
         """An engine that can change the store."""
         return self._engine()
+
+    def write(self, spans: Sequence[Span]) -> None:
+        """Put spans into the store (`write_to_server`)."""
+        write_to_server(self._address, spans)
 
     def _engine(self, **options: Any) -> AsyncEngine:
         arguments = {"connect_timeout": PATIENCE, **self._address.parameters}

@@ -4,10 +4,11 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Integer, Result, RowMapping, func, literal, select, tuple_
+from sqlalchemy import Column, ColumnElement, Integer, Result, RowMapping, Select, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reamon.errors import StoreError
@@ -16,6 +17,12 @@ from reamon.store.database import Database
 from reamon.store.filters import RowFilter
 from reamon.store.pages import Key, Order, Page, cursor, key_of
 from reamon.store.types import Labels, RowId, UtcDateTime
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped]
+    import polars
+
+    from reamon.store.exporting import Exported
 
 Item = TypeVar("Item")
 Which = TypeVar("Which", bound=RowFilter)
@@ -104,6 +111,78 @@ class Listing(Generic[Item, Which]):
                 return
             after = page.next
 
+    async def export(
+        self,
+        to: Path | str | BinaryIO,
+        which: Which | None = None,
+        *,
+        format: str | None = None,
+        payloads: bool = True,
+        overwrite: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> "Exported":
+        """Write the rows that are meant into a file, oldest first; it is there once it is whole.
+
+        Args:
+            to: The file, or a stream of bytes.
+            which: The filter; everything unless given.
+            format: "jsonl", "csv" or "parquet" (which needs the extra of that name); what the file's name ends in
+                unless given.
+            payloads: Whether inputs, outputs and states are part of it.
+            overwrite: Whether a file that is there is replaced.
+            progress: Is told how many rows are written, again and again.
+
+        Raises:
+            StoreError: The format is unknown, the file is there already or cannot be written, ...
+            MissingExtraError: What the format needs is not installed.
+        """
+        from reamon.store.exporting import export  # noqa: PLC0415 - few export, and it knows listings
+
+        return await export(self, to, which, format=format, payloads=payloads, overwrite=overwrite, progress=progress)
+
+    async def to_pandas(self, which: Which | None = None, *, payloads: bool = True) -> "pandas.DataFrame":
+        """The rows that are meant as a frame of pandas, oldest first: money as Decimals, JSON as text.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        from reamon.store.exporting.frames import pandas_frame  # noqa: PLC0415 - few need it
+
+        return await pandas_frame(self, which, payloads=payloads)
+
+    async def to_polars(self, which: Which | None = None, *, payloads: bool = True) -> "polars.DataFrame":
+        """The rows that are meant as a frame of polars, oldest first: money as decimals, JSON as text.
+
+        Raises:
+            MissingExtraError: polars is not installed.
+        """
+        from reamon.store.exporting.frames import polars_frame  # noqa: PLC0415 - few need it
+
+        return await polars_frame(self, which, payloads=payloads)
+
+    async def batches(
+        self, read: Select[Any], which: Which | None = None, *, size: int, order: Order = "oldest"
+    ) -> AsyncIterator[list[RowMapping]]:
+        """Rows that are meant as an export reads them, some at a time; each batch at a moment of its own.
+
+        Args:
+            read: The SELECT of what is read of them, without conditions; the columns of their keys are added.
+            which: The filter; everything unless given.
+            size: How many rows are in a batch, at most.
+            order: Whether the newest come first, or the oldest.
+        """
+        names = [f"key_{number}" for number in range(len(self._keys))]
+        keyed = read.add_columns(*(key.label(name) for key, name in zip(self._keys, names, strict=True)))
+        key: Key | None = None
+        while True:
+            async with self._database.moment() as connection:
+                rows = await self._rows(connection, which, size, key, order, keyed)
+            if rows:
+                yield rows
+                key = tuple(_portable(rows[-1][name]) for name in names)
+            if len(rows) < size:
+                return
+
     async def _page(
         self, read: Reading[Item], which: Which | None, limit: int, after: str | None, order: Order
     ) -> Page[Item]:
@@ -121,18 +200,19 @@ class Listing(Generic[Item, Which]):
         limit: int,
         key: Key | None = None,
         order: Order = "newest",
+        read: Select[Any] | None = None,
     ) -> list[RowMapping]:
         search = await self._search(connection, self._filter(which))
-        conditions = list(search.conditions)
+        conditions, keys = list(search.conditions), search.keys
         if key is not None:
             conditions.append(beyond(search.keys, key, is_descending=order == "newest"))
         if search.sorts and len(search.keys) == 1:
             # Whole rows are slow to sort, and most of them are for nothing: they are read once it is known which.
             number = self._keys[0]
             meant = select(number).where(*conditions).order_by(*_ordered(search.keys, order)).limit(limit)
-            statement = select(*self._columns).where(number.in_(meant)).order_by(*_ordered((number,), order))
-        else:
-            statement = select(*self._columns).where(*conditions).order_by(*_ordered(search.keys, order)).limit(limit)
+            conditions, keys = [number.in_(meant)], (number,)
+        wanted = select(*self._columns) if read is None else read
+        statement = wanted.where(*conditions).order_by(*_ordered(keys, order)).limit(limit)
         return await gathered(await connection.execute(statement), lambda row: row)
 
     def _checked(self, limit: int, after: str | None, order: Order) -> Key | None:

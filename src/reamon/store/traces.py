@@ -1,13 +1,14 @@
 """Traces: the repository of workflow traces, alone in listings, and whole one by one."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy import Column, RowMapping, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reamon.model import WorkflowTrace
+from reamon.model import Span, WorkflowTrace
 from reamon.store.assembly import assembled
+from reamon.store.changes import owned
 from reamon.store.conditions import Condition, has_id, unindexed
 from reamon.store.filters import TraceFilter
 from reamon.store.listing import ITERATED_AT_A_TIME, Listing, Search
@@ -63,6 +64,27 @@ class TraceRepository(Listing[WorkflowTrace, TraceFilter]):
             if page.next is None:
                 return
             after = page.next
+
+    async def create(self, spans: Iterable[Span]) -> None:
+        """Store spans, in any order: what an application recorded elsewhere, or a back-fill.
+
+        A trace's spans make its rows, executions, operations and costs included, and its totals are added up anew.
+        Spans that are there already stay as they are; only a workflow that runs is replaced by one that has finished.
+
+        Args:
+            spans: The spans. Those that name no project get the one that the store was opened for.
+
+        Raises:
+            StoreError: A project is another than the store's, some can never be stored, or the store cannot be changed.
+
+        Example:
+            ```python
+            turn = make_span("process_input", "workflow", call_id="call-1")
+            await store.traces.create([turn, make_span("chat", "llm", parent=turn)])
+            ```
+        """
+        owned_spans = [span.replace(project=owned(self._database, span.project)) for span in spans]
+        await self._database.write(owned_spans)
 
     async def ids_like(self, fragment: str, *, limit: int = 10) -> list[str]:
         """The ids of the newest traces that begin or end with `fragment`, newest first."""
