@@ -106,13 +106,21 @@ class LogFile:
         append_whole(self._handle, data)
 
     def holds(self, position: Position, beginning: bytes) -> bool:
-        """Whether one of the lines from `position` on starts with `beginning`. A file that is gone holds nothing."""
+        """Whether a line starts with `beginning`: one from `position` on, else any.
+
+        An erasure writes files anew, and then nothing is where it was noted. A file that is gone holds nothing.
+        """
+        return self._has(beginning, position) or self._has(beginning, None)
+
+    def _has(self, beginning: bytes, position: Position | None) -> bool:
         for file in (self.path, *self.rotated()):
             try:
                 with file.open("rb") as stream:
                     stat = os.fstat(stream.fileno())
-                    if stat.st_ino == position.inode and stat.st_size > position.offset:
-                        return _has_line(stream.fileno(), position.offset, beginning)
+                    offset = 0 if position is None else position.offset
+                    is_meant = position is None or stat.st_ino == position.inode
+                    if is_meant and stat.st_size > offset and _has_line(stream.fileno(), offset, beginning):
+                        return True
             except FileNotFoundError:
                 continue  # another process has removed it
         return False

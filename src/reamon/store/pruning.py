@@ -185,9 +185,9 @@ class Pruning:
         """Drop what lies whole before `before`, or before the first workflow that still runs."""
         from reamon.store.postgres.administration import drop_old_partitions  # noqa: PLC0415 - brings psycopg
 
-        for name, rows in drop_old_partitions(self._database, before):
+        for name, table, rows in drop_old_partitions(self._database, before):
             self._partitions.append(name)
-            self._count(name.partition("_p")[0], rows)
+            self._count(table, rows)
 
     # -- which -------------------------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ def _search_postgres(target: Path | str, query: Query, project: str | None, limi
 
     with opened(target, writable=False) as database:
         if postgres.is_built(database):
-            return Found(hits=_newest(postgres.look(database, query, project, limit), limit), by="index")
+            return Found(hits=_newest(list(postgres.look(database, query, project, limit)), limit), by="index")
         return Found(hits=_newest(scan(database, query, project, limit), limit), by="scan", note=_NOT_BUILT)
 
 

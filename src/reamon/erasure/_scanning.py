@@ -1,0 +1,40 @@
+"""What looks through files in a process of its own (`reamon.erasure.residue`): a script that needs only Python."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+CHUNK = 8 << 20
+OVERLAP = 4_096
+OTHER = "other"
+"""The name of a group that matches what is something else and only looks like it."""
+
+
+def has(pattern: "re.Pattern[str]", text: str) -> bool:
+    """Whether the pattern finds something in a text that is meant."""
+    return any(match.lastgroup != OTHER for match in pattern.finditer(text))
+
+
+def main() -> None:
+    """Read a task from standard input, and write the files in which something was found to standard output."""
+    task = json.loads(sys.stdin.buffer.read())
+    pattern = re.compile("|".join(f"(?:{each})" for each in task["patterns"]))
+    found = [name for name in task["files"] if any(has(pattern, text) for text in _texts(Path(name)))]
+    sys.stdout.write(json.dumps(found))
+
+
+def _texts(file: Path) -> Iterator[str]:
+    try:
+        with file.open("rb") as stream:
+            rest = b""
+            while chunk := stream.read(CHUNK):
+                yield (rest + chunk).decode("utf-8", "replace")
+                rest = chunk[-OVERLAP:]
+    except FileNotFoundError:
+        return  # it has gone meanwhile
+
+
+if __name__ == "__main__":
+    main()
