@@ -10,14 +10,16 @@ import pytest
 
 import reamon
 from reamon import budgets
-from reamon.budgets import Budget, BudgetCollector, Budgets
+from reamon.budgets import Budget, BudgetCollector, Budgets, LedgerUnreachableError
 from reamon.budgets.described import arguments_of
+from reamon.budgets.ledgers.postgres import PostgresLedger
 from reamon.budgets.ledgers.redis import RedisLedger
 from reamon.collectors import CostCollector
 from reamon.errors import ConfigurationError
 from reamon.exporters import MemoryExporter
 from reamon.settings import MonitoringSettings
 from support import redis
+from support.ledgers import schema_of_our_own
 
 
 def call(call_id: str, *costs: str | None, project: str | None = None) -> None:
@@ -140,3 +142,21 @@ def test_periods_are_counted_anew_from_the_store(tmp_path: Path) -> None:
     assert mine.rebuild(tmp_path / ".reamon" / "reamon.db") == counted
     day = next(found for budget, found in mine.standing().items() if budget.name == "day")
     assert (day.spent, day.unknown) == (Decimal("0.48"), 1)
+
+
+def test_the_store_is_postgresql_where_spans_go_there() -> None:
+    with schema_of_our_own() as url:
+        address, schema = url.rpartition("?")[0], url.rpartition("schema=")[2]
+        limits = {"day": 50}
+        settings = MonitoringSettings(exporters="postgres", postgres={"url": address, "schema": schema}, budgets=limits)
+        for spent in (0, 1):
+            with Budgets.from_settings(settings) as found:
+                assert found.check().spent == spent
+                found.reserve(2).settle(1)
+
+
+def test_tables_that_nobody_may_make_are_missed() -> None:
+    with schema_of_our_own() as url:
+        found = Budgets([Budget("day", 50)], PostgresLedger(url, migrate=False))
+        with found, pytest.raises(LedgerUnreachableError, match="run `reamon migrate`"):
+            found.standing()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from reamon.budgets import Budget, Budgets
+from reamon.budgets.ledger import Account, Balance
 from reamon.budgets.ledgers.redis import RedisLedger
 from reamon.budgets.money import trillionths
 from support import redis, scripts
@@ -48,16 +49,33 @@ def test_a_locked_file_stalls_nobody_and_loses_nothing(tmp_path: Path) -> None:
         assert again.check().spent == Decimal("41.000000000001")
 
 
+KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+ALIVE = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s"
+
+
+def test_a_server_that_hung_up_meanwhile_is_asked_anew(tmp_path: Path) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    name = f"reamon-test-{secrets.token_hex(6)}"
+    account = Account("day", "", 0)
+    with place_of("postgres", tmp_path) as url, psycopg.connect(POSTGRES_URL, autocommit=True) as admin:
+        ledger = ledger_at("postgres", f"{url}&application_name={name}")
+        assert ledger.read([account], 0) == [Balance()]
+        admin.execute(KILL, (name,))
+        while admin.execute(ALIVE, (name,)).fetchall():
+            pass
+        assert ledger.read([account], 0) == [Balance()]
+        ledger.close()
+
+
 def test_a_backend_that_is_terminated_loses_nothing(tmp_path: Path) -> None:
     psycopg = pytest.importorskip("psycopg")
     name = f"reamon-test-{secrets.token_hex(6)}"
-    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
     with place_of("postgres", tmp_path) as url, psycopg.connect(POSTGRES_URL, autocommit=True) as admin:
         with Budgets(LIMITS, f"{url}&application_name={name}", timeout=5) as budgets:
             for _ in range(5):
                 spend(budgets, "1", "call-1")
                 assert budgets.flush(timeout=20)
-                assert admin.execute(kill, (name,)).fetchall()
+                assert admin.execute(KILL, (name,)).fetchall()
                 spend(budgets, "1", "call-1")
             assert budgets.flush(timeout=20)
             assert budgets.check().spent == 10

@@ -1,6 +1,7 @@
 """Budgets as settings describe them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reamon.budgets.budget import EACH, Budget
@@ -8,6 +9,7 @@ from reamon.budgets.periods import Per
 from reamon.settings import MonitoringSettings, split_names
 
 if TYPE_CHECKING:
+    from reamon.budgets.ledger import BudgetLedger
     from reamon.settings.budgets import BudgetSettings
 
 
@@ -52,8 +54,12 @@ def _described(own: "BudgetSettings") -> Iterator[Budget]:
         yield Budget("project_day", own.project_day, "day", EACH, **common)
 
 
-def _store_of(settings: MonitoringSettings) -> Any:
-    """The store that spans go to."""
-    if "postgres" in settings.exporters_in_use and "sqlite" not in settings.exporters_in_use:
-        return str(settings.options_of("postgres")["url"])
-    return settings.options_of("sqlite")["path"]
+def _store_of(settings: MonitoringSettings) -> "Path | BudgetLedger":
+    """The store that spans go to: the file, or PostgreSQL where that is the exporter."""
+    if "postgres" not in settings.exporters_in_use or "sqlite" in settings.exporters_in_use:
+        return Path(settings.options_of("sqlite")["path"])
+    from reamon.budgets.ledgers.postgres import PostgresLedger  # noqa: PLC0415 - brings psycopg
+
+    own = settings.postgres
+    url = "" if own.url is None else own.url.get_secret_value()
+    return PostgresLedger(url, schema=own.schema, migrate=own.migrate, timeout=settings.budgets.timeout)

@@ -32,10 +32,12 @@ class Pool(Generic[C]):
 
     Args:
         connect: Opens one.
+        is_usable: Whether one that was idle still works; one that does not is closed.
     """
 
-    def __init__(self, connect: Callable[[], C]) -> None:
+    def __init__(self, connect: Callable[[], C], is_usable: Callable[[C], bool] = lambda _: True) -> None:
         self._connect = connect
+        self._is_usable = is_usable
         self._idle: list[C] = []
         self._begin()
         _pools.add(self)
@@ -51,7 +53,7 @@ class Pool(Generic[C]):
         with self._change:
             self._change.wait_for(lambda: not self._forking, _FORK_PATIENCE)
             self._out += 1
-            connection = self._idle.pop() if self._idle else None
+            connection = self._idle_one()
         try:
             connection = self._connect() if connection is None else connection
             yield connection
@@ -88,6 +90,14 @@ class Pool(Generic[C]):
             processes.abandon(connection)
         self._idle = []
         self._begin()
+
+    def _idle_one(self) -> C | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if self._is_usable(connection):
+                return connection
+            connection.close()
+        return None
 
     def _return(self, connection: C | None) -> None:
         with self._change:

@@ -1,5 +1,6 @@
 """The ledger in a PostgreSQL store: for all processes of all machines that share it."""
 
+import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -62,18 +63,22 @@ class PostgresLedger(BookLedger):
     Args:
         url: The address, as `PostgresExporter` takes it; `?schema=name` names the schema.
         timeout: Seconds to wait for a connection, and for an answer or a lock; then it is unreachable.
+        schema: The schema of the tables; that of the address, else `reamon`, if not given.
+        migrate: Whether tables that are missing are made; else `reamon migrate` has to.
 
     Raises:
         ConfigurationError: The address cannot be used.
         MissingExtraError: psycopg is not installed.
     """
 
-    def __init__(self, url: str, *, timeout: float = 2.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 2.0, schema: str | None = None, migrate: bool = True) -> None:
         self._url = url
-        self._address = parse_url(url)
+        self._schema = schema
+        self._migrates = migrate
+        self._address = parse_url(url, schema)
         self._timeout = timeout
         self._has_tables = False
-        self._pool = Pool(self._connect)
+        self._pool = Pool(self._connect, _is_usable)
 
     def read(self, accounts: Sequence[Account], now: int) -> list[Balance]:
         """See `BudgetLedger.read`; one statement, and so one moment."""
@@ -124,9 +129,11 @@ class PostgresLedger(BookLedger):
             return
         found = connection.execute("SELECT to_regclass('budget_writers')").fetchone()
         if found is None or found[0] is None:
+            if not self._migrates:
+                raise StoreError("it has no tables for budgets yet: run `reamon migrate`")
             from reamon.store.migrate import upgrade  # noqa: PLC0415 - brings Alembic
 
-            upgrade(self._url)
+            upgrade(self._url, schema=self._schema)
         self._has_tables = True
 
 
@@ -204,6 +211,11 @@ class _Tables(Books):
 
     def _row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         return self._connection.execute(statement.encode(), values).fetchone()
+
+
+def _is_usable(connection: BoundedConnection) -> bool:
+    """Whether the server has not hung up: an idle connection has nothing to say, and the end of it is something."""
+    return not connection.closed and not select.select([connection.fileno()], [], [], 0)[0]
 
 
 def _page(row: tuple[Decimal, Decimal, int, list[str] | None]) -> Page:
