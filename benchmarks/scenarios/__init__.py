@@ -7,7 +7,18 @@ from typing import Protocol, cast
 from benchmarks.harness import Figures
 from benchmarks.promises import Outcome
 
-NAMES = ("spans", "calls", "langsmith", "durability", "imports", "memory", "passthrough", "startup", "voicebot")
+NAMES = (
+    "spans",
+    "calls",
+    "langsmith",
+    "durability",
+    "imports",
+    "memory",
+    "passthrough",
+    "startup",
+    "store",
+    "voicebot",
+)
 
 
 class Scenario(Protocol):
