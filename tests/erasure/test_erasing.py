@@ -314,7 +314,7 @@ def test_what_is_written_meanwhile_stays_unless_it_is_the_persons(places: Places
         try:
             with closing(connect(places.store)) as connection:
                 writer = SpanWriter(connection)
-                while not stop.is_set():
+                while not stop.wait(0.02):  # an exporter commits every 0.2 s
                     spans = turn(f"call-{len(written)}", 100.0 + len(written))
                     writer.write(spans)
                     exporter.export(spans)

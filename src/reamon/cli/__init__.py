@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "say what is configured, whether the store is sound, and what is wrong",
     "outbox": "look at what is not delivered yet or was refused: list, show, export, replay, drop",
     "prune": "delete what is older than it has to be kept",
+    "erase": "delete one person's data everywhere, and give a receipt",
     "migrate": "bring the store's tables up to this version",
 }
 """The commands, in the order in which a newcomer meets them."""
