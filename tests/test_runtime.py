@@ -16,6 +16,7 @@ from reamon.errors import ConfigurationError
 from reamon.exporters import MemoryExporter, SQLiteExporter
 from reamon.guard import guard
 from reamon.model import Span
+from reamon.protocols import Additions
 from reamon.settings import MonitoringSettings
 from support.exporters import Failing, Gate, Sink, wait_until
 
@@ -445,3 +446,56 @@ def test_what_finished_is_committed_within_the_flush_interval() -> None:
     begun = time.monotonic()
     wait_until(lambda: len(sink.spans) == 2)
     assert time.monotonic() - begun < 5
+
+
+class Ends:
+    """A collector that has to be done with what it saw."""
+
+    is_last = True
+
+    def __init__(self, name: str, *, done: bool = True) -> None:
+        self.name = name
+        self.done = done
+        self.calls: list[str] = []
+        self.saw: list[object] = []
+
+    def collect(self, span: Span) -> None:
+        self.saw.append(span.attributes)
+
+    def flush(self, timeout: float) -> bool:
+        self.calls.append("flush")
+        return self.done
+
+    def shutdown(self, timeout: float) -> bool:
+        self.calls.append("shutdown")
+        assert timeout > 0
+        return self.done
+
+
+class Adds:
+    """A collector that adds something."""
+
+    name = "adds"
+
+    def collect(self, span: Span) -> Additions:
+        return Additions(attributes={"added": True})
+
+
+def test_collectors_are_flushed_and_shut_down_with_the_rest() -> None:
+    done, late = Ends("done"), Ends("late", done=False)
+    reamon.configure(exporters=[MemoryExporter()], collectors=[done, late, Adds()])
+    with reamon.trace_workflow("turn"):
+        pass
+    assert not reamon.flush()
+    assert not reamon.shutdown()
+    assert done.calls == late.calls == ["flush", "shutdown"]
+    assert done.saw == [{"added": True}]  # it is last, wherever it is named
+
+
+def test_a_collector_that_fails_at_the_end_is_contained() -> None:
+    broken = Ends("broken")
+    broken.shutdown = lambda timeout: 1 / 0  # type: ignore[assignment,method-assign,return-value]
+    reamon.configure(exporters=[MemoryExporter()], collectors=[broken])
+    with guard.relaxed():
+        assert not reamon.shutdown()
+    assert guard.errors == 1

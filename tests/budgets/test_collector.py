@@ -15,11 +15,11 @@ from reamon.budgets.described import arguments_of
 from reamon.budgets.ledgers.postgres import PostgresLedger
 from reamon.budgets.ledgers.redis import RedisLedger
 from reamon.collectors import CostCollector
-from reamon.errors import ConfigurationError
+from reamon.errors import ConfigurationError, StoreError
 from reamon.exporters import MemoryExporter
 from reamon.settings import MonitoringSettings
 from support import redis
-from support.ledgers import schema_of_our_own
+from support.ledgers import POSTGRES_URL, schema_of_our_own
 
 
 def call(call_id: str, *costs: str | None, project: str | None = None) -> None:
@@ -160,3 +160,41 @@ def test_tables_that_nobody_may_make_are_missed() -> None:
         found = Budgets([Budget("day", 50)], PostgresLedger(url, migrate=False))
         with found, pytest.raises(LedgerUnreachableError, match="run `reamon migrate`"):
             found.standing()
+
+
+def test_periods_are_counted_anew_from_postgresql() -> None:
+    psycopg = pytest.importorskip("psycopg")
+    with schema_of_our_own() as url, Budgets([Budget("day", 50), Budget("call", 1, "call")], url) as found:
+        assert found.check().spent == 0  # which makes the tables
+        with psycopg.connect(POSTGRES_URL, autocommit=True) as owner:
+            for number, (age, amount) in enumerate([("0 s", "0.05"), ("0 s", "0.02"), ("0 s", None), ("3 d", "7")]):
+                owner.execute(
+                    f"INSERT INTO {url.rpartition('schema=')[2]}.cost_details (span_id, cost_type, price_version, item,"
+                    " trace_id, call_id, price_source, timestamp, cost_amount, estimated)"
+                    " VALUES (%s, 'llm', '1', 0, 'trace', 'call-1', 'rates', now() - %s::interval, %s, false)",
+                    (f"span-{number}", age, amount),
+                )
+        assert found.rebuild(url) == {"call": Decimal("0.07"), "day": Decimal("0.07")}
+        assert found.standing(call_id="call-1")[found.budgets[1]].unknown == 1
+
+
+def test_a_store_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with Budgets([Budget("day", 50)]) as found:
+        with pytest.raises(StoreError, match="cannot be read"):
+            found.rebuild(tmp_path / "nowhere.db")
+        with pytest.raises(StoreError, match="cannot be read"):
+            found.rebuild("postgresql://127.0.0.1:1/nowhere")
+
+
+async def test_the_functions_for_coroutines_ask_the_current_ones() -> None:
+    reamon.configure(exporters=[MemoryExporter()], budgets={"day": 50, "call": "0.10", "state": "memory"})
+    assert (await budgets.acheck(call_id="call-1", estimate="0.11")).action == "stop"
+    number = await budgets.areserve(5)
+    await number.asettle(4)
+    assert budgets.check().spent == 4
+    call_reservation = await budgets.areserve("0.08", call_id="call-1")
+    await call_reservation.asettle()
+    assert call_reservation.action == "ok"
+    refused = await budgets.areserve("0.09", call_id="call-2", expires_in=5)
+    assert refused.allowed
+    await reamon.ashutdown()
