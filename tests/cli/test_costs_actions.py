@@ -1,4 +1,4 @@
-"""`reamon costs reprice` and `reamon costs reconcile`."""
+"""`reamon costs reprice`, `reamon costs reconcile` and `reamon costs insights`."""
 
 import json
 from decimal import Decimal
@@ -9,7 +9,7 @@ import pytest
 from reamon.cli import main
 from reamon.model import Usage
 from reamon.testing import make_span
-from support.stores import START, stored
+from support.stores import START, stored, turn
 
 RATES = 'version = "{0}"\n[rates.acme]\nper = 1000\ninput_tokens = "{1}"\n'
 
@@ -174,3 +174,59 @@ def test_a_line_that_cannot_be_understood_is_named(db: str, tmp_path: Path, caps
     path.write_text("date,amount\n2026-11-18,lots\n")
     assert main(["costs", "reconcile", str(path), "--db", db, "--provider", "acme"]) == 1
     assert "invoice.csv, line 2: 'lots' is no amount" in capsys.readouterr().err
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> str:
+    spans = [
+        span for number in range(3) for span in turn(f"call-{number}", number, outcome=("won", "lost")[number % 2])
+    ]
+    return str(stored(tmp_path / "turns.db", spans))
+
+
+def test_insights_are_told_with_their_evidence(calls: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["costs", "insights", "--db", calls, "--minimum", "1", "--no-model-prices"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "1. A call that ends in lost costs $0.0628, one that ends in won $0.0628" in lines
+    assert "calls 3" in lines
+    assert "everything spent, for each lost $0.188400" in lines
+    assert "share 99.4 %" in lines
+    assert "rests on 3 rows, 2026-11-18 11:06:40 to 2026-11-18 11:06:42 UTC" in lines
+    assert "but a call's outcome is the last that one of its turns recorded" in lines
+
+
+def test_a_saving_is_told_with_what_it_comes_to_in_a_month(
+    calls: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored(Path(calls), turn("call-9", 10 * 86_400))
+    rates = tmp_path / "rates.toml"
+    rates.write_text(
+        "[rates.openai]\ninput_tokens = 1\noutput_tokens = 1\n[rates.cheap]\ninput_tokens = 0.5\noutput_tokens = 1\n"
+    )
+    options = ["--minimum", "1", "--no-model-prices", "--rates", str(rates), "--instead", "cheap/one"]
+    assert main(["costs", "insights", "--db", calls, *options]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert (
+        lines[0]
+        == "1. What openai/gpt-4o-mini was asked would have cost $2,560.0000 with cheap/one, and not $4,960.0000"
+    )
+    assert lines[1].startswith("saving $2,400.0000, $7,199.99")
+    assert lines[1].endswith("in thirty days at this pace")
+
+
+def test_insights_as_json_have_all_digits(calls: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["costs", "insights", "--db", calls, "--minimum", "1", "--json"]) == 0
+    found = {each["kind"]: each for each in as_json(capsys)["insights"]}  # type: ignore[attr-defined]
+    assert found["outcome"]["amount"] == "0.188400000000"
+    assert found["outcome"]["figures"]["calls"] == 3
+
+
+def test_too_little_for_an_insight_is_said(calls: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["costs", "insights", "--db", calls]) == 0
+    assert capsys.readouterr().out.startswith("Too little is recorded to say anything")
+
+
+def test_a_model_to_compare_with_has_a_provider(calls: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["costs", "insights", "--db", calls, "--instead", "gpt-4o"])
+    assert "'gpt-4o' is not of the form PROVIDER/MODEL" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from reamon.cli import _reconciliation, _repricing
+from reamon.cli import _insights, _reconciliation, _repricing
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._periods import add_period_options, period_of
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
     parser.set_defaults(action=report)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", help="more about costs; each has its --help")
+    _add(actions, _insights, "insights", "say where money goes, and where it need not, each with its evidence")
     _add(actions, _repricing, "reprice", "price what was recorded with other prices; the old figures are kept")
     _add(actions, _reconciliation, "reconcile", "compare a provider's invoice, a CSV file, with what was recorded")
 

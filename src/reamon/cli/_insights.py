@@ -1,0 +1,61 @@
+"""`reamon costs insights`: what the recorded costs say about where money goes."""
+
+import argparse
+
+from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._periods import add_period_options, period_of
+from reamon.cli._repricing import add_price_options, book_of
+from reamon.cli._store import add_project_options, add_store_option, ask, positive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `reamon costs insights`."""
+    add_period_options(parser)
+    parser.add_argument("--call", metavar="ID", help="only this call")
+    parser.add_argument(
+        "--instead",
+        metavar="PROVIDER/MODEL",
+        type=_model,
+        action="append",
+        default=[],
+        help="a model to compare with, beside those in use",
+    )
+    parser.add_argument(
+        "--minimum",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="say nothing of fewer than N turns, calls or requests (default: %(default)s)",
+    )
+    add_price_options(parser)
+    add_project_options(parser)
+    add_store_option(parser)
+    add_json_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look for insights, and tell them."""
+    from reamon.analytics.insights import cost_insights  # noqa: PLC0415 - brings SQLAlchemy
+    from reamon.store.cost_grouping import CostFilter  # noqa: PLC0415
+    from reamon.store.local_times import zone_of  # noqa: PLC0415
+    from reamon.terminal.insights import insights_document  # noqa: PLC0415
+
+    since, until = period_of(arguments, zone_of(arguments.tz))
+    which = CostFilter(since=since, until=until, call_id=arguments.call)
+    book = book_of(arguments)
+    found = ask(
+        arguments,
+        lambda store: cost_insights(store, which, book=book, alternatives=arguments.instead, minimum=arguments.minimum),
+    )
+    if arguments.json:
+        write_json({"insights": found})
+    else:
+        show(insights_document(found))
+    return 0
+
+
+def _model(text: str) -> tuple[str, str]:
+    provider, _, model = text.partition("/")
+    if not provider or not model:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form PROVIDER/MODEL")
+    return provider, model
