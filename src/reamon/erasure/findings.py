@@ -1,11 +1,11 @@
 """Findings: which calls and traces belong to somebody, gathered from all places before anything is deleted."""
 
-import re
 from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
 
+from reamon.erasure.residue import RawPattern, literally
 from reamon.erasure.subject import SHORTEST_TOLD
 from reamon.model import Span
 
@@ -17,7 +17,7 @@ class Wanted(Protocol):
         kind: What is known of the person.
         needle: What every text contains that speaks of them; None where nothing is sure.
         reads_texts: Whether texts have to be looked through.
-        raw_pattern: What must be left in no file, as a regular expression.
+        raw_pattern: What must be left in no file.
     """
 
     @property
@@ -27,7 +27,7 @@ class Wanted(Protocol):
     @property
     def reads_texts(self) -> bool: ...  # noqa: D102
     @property
-    def raw_pattern(self) -> str | None: ...  # noqa: D102
+    def raw_pattern(self) -> RawPattern | None: ...  # noqa: D102
 
     def covers(self, trace_id: str, call_id: str | None) -> bool:
         """Whether what has these ids belongs to them."""
@@ -95,9 +95,9 @@ class Place(Protocol):
         ...
 
 
-def patterns_of(subject: Wanted, findings: Findings) -> list[str]:
+def patterns_of(subject: Wanted, findings: Findings) -> list[RawPattern]:
     """What must be left in no file: the subject itself and the ids of the calls, where they are long enough to tell."""
-    patterns = {re.escape(call_id) for call_id in findings.calls if len(call_id) >= SHORTEST_TOLD}
+    patterns = {literally(call_id) for call_id in findings.calls if len(call_id) >= SHORTEST_TOLD}
     if subject.raw_pattern is not None:
         patterns.add(subject.raw_pattern)
     return sorted(patterns)

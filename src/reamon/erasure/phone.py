@@ -1,9 +1,9 @@
 """Phone numbers: one number in all the ways in which people and programs write it, and no other number."""
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
-from reamon.erasure._scanning import OTHER
+from reamon.erasure._scanning import OTHER, has
 from reamon.errors import ReamonError
 
 _SEPARATORS: Final = r"[\s().\-/\\\u00a0\u2009\u202f\u2010-\u2015]{0,3}"
@@ -15,8 +15,24 @@ _LONGEST: Final = 15  # by E.164
 _LONGEST_COUNTRY_CODE: Final = 3
 
 
-def phone_pattern(number: str) -> re.Pattern[str]:
-    """What finds a number in a text, together with `has`, which leaves out what is another country's.
+class PhonePattern(NamedTuple):
+    """What finds one number.
+
+    Attributes:
+        core: Its last digits, which are in every form.
+        full: Every form.
+    """
+
+    core: re.Pattern[str]
+    full: re.Pattern[str]
+
+    def is_in(self, text: str) -> bool:
+        """Whether the number is in a text."""
+        return has(self.core, self.full, text)
+
+
+def phone_pattern(number: str) -> PhonePattern:
+    """What finds a number in a text.
 
     With a country code (`+1…`, `001…`, `0111…`) it is found with any of these prefixes or none, and in its national
     form, with or without a leading 0, where that has nine digits or more. Without one it is found as it is, with or
@@ -28,9 +44,8 @@ def phone_pattern(number: str) -> re.Pattern[str]:
         ReamonError: It has too few digits to be told from parts of other numbers, or too many.
 
     Example:
-        >>> from reamon.erasure._scanning import has
         >>> number = phone_pattern("+1 (555) 010-2030")
-        >>> [has(number, text) for text in ("0015550102030", "555-010-2030", "15550102030", "155501020301", "0102030")]
+        >>> [number.is_in(text) for text in ("0015550102030", "555-010-2030", "15550102030", "155501020301", "0102030")]
         [True, True, True, False, False]
     """
     digits = digits_of(number)
@@ -55,8 +70,9 @@ def phone_pattern(number: str) -> re.Pattern[str]:
         ]
         if len(national) == 10:
             forms.append(rf"1{_SEPARATORS}{_spread(national)}")
+    core = re.compile(_spread(digits[-_SHORTEST:] if len(digits) > _SHORTEST else digits))
     other = f"(?P<{OTHER}>{'|'.join(others)})|" if others else ""  # first, so that it takes the number along
-    return re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{other}{'|'.join(forms)})(?![0-9])")
+    return PhonePattern(core, re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{other}{'|'.join(forms)})(?![0-9])"))
 
 
 def digits_of(number: str) -> str:

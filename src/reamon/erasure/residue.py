@@ -5,17 +5,27 @@ SQLite's locks, so the one that erases must not open it, since it may be the app
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 _SCRIPT: Final = Path(__file__).with_name("_scanning.py")
 _TIMEOUT: Final = 3_600.0
 
 
-def files_with(patterns: Iterable[str], files: Iterable[Path]) -> list[Path]:
+RawPattern: TypeAlias = tuple[str, str]
+"""Two regular expressions: what is always in it and fast to find, and what decides."""
+
+
+def literally(text: str) -> RawPattern:
+    """What finds a text as it stands."""
+    return re.escape(text), re.escape(text)
+
+
+def files_with(patterns: Iterable[RawPattern], files: Iterable[Path]) -> list[Path]:
     """The files in which one of these patterns occurs. Patterns go by a pipe: they may be what has to be erased."""
     task = {"files": [str(file) for file in files], "patterns": list(patterns)}
     if not task["patterns"] or not task["files"]:

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from reamon.erasure._scanning import has
 from reamon.erasure.phone import digits_of, phone_pattern
+from reamon.erasure.residue import RawPattern, literally
 from reamon.errors import ReamonError
 
 Kind = Literal["call", "phone", "lead"]
@@ -61,20 +61,20 @@ class Subject:
         return True
 
     @property
-    def raw_pattern(self) -> str | None:
-        """A regular expression by which bytes on disk are looked through afterwards; None where it would say too much.
+    def raw_pattern(self) -> RawPattern | None:
+        """What bytes on disk are looked through for afterwards; None where it would say too much.
 
         A short id would be found in everything.
         """
         if self._pattern is not None:
-            return self._pattern.pattern
-        return re.escape(self.value) if len(self.value) >= SHORTEST_TOLD else None
+            return self._pattern.core.pattern, self._pattern.full.pattern
+        return literally(self.value) if len(self.value) >= SHORTEST_TOLD else None
 
     def is_call(self, call_id: str | None) -> bool:
         """Whether the subject is this call, or a call that is named by the subject's number or id."""
         if call_id is None:
             return False
-        return call_id == self.value or (self._pattern is not None and has(self._pattern, call_id))
+        return call_id == self.value or (self._pattern is not None and self._pattern.is_in(call_id))
 
     def covers(self, trace_id: str, call_id: str | None) -> bool:
         """Whether what has these ids belongs to the subject."""
@@ -91,7 +91,7 @@ class Subject:
 
     def _speaks(self, text: str) -> bool:
         if self._pattern is not None:
-            return has(self._pattern, text)
+            return self._pattern.is_in(text)
         if self.value not in text and (self.needle or "") not in text:
             return False
         try:

@@ -6,6 +6,8 @@ from hashlib import blake2b
 
 import msgspec
 
+from reamon.erasure.residue import RawPattern
+
 
 class Tombstones(msgspec.Struct, frozen=True, kw_only=True):
     """The traces and calls of an erasure.
@@ -37,7 +39,7 @@ class ErasedBefore:
     """
 
     needle: str | None = None
-    raw_pattern: str | None = None
+    raw_pattern: RawPattern | None = None
     reads_texts: bool = False
 
     def __init__(self, tombstones: Tombstones, kind: str) -> None:
