@@ -93,7 +93,7 @@ async def read_consumption(connection: AsyncConnection, trace_ids: Sequence[str]
 
 
 async def _rows(connection: AsyncConnection, query: Select[Any]) -> Sequence[RowMapping]:
-    return (await connection.execute(query)).mappings().all()
+    return list((await connection.execute(query)).mappings())
 
 
 def _roots(trace_ids: Sequence[str]) -> Select[Any]:

@@ -3,6 +3,8 @@
 On PostgreSQL the key of a span joins its integer one, and the two tables that grow fastest are partitioned by time.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -172,7 +174,7 @@ def _key(name: str) -> sa.PrimaryKeyConstraint:
     return sa.PrimaryKeyConstraint("id", name) if _is_postgres() else sa.PrimaryKeyConstraint("id")
 
 
-def _partitioned() -> dict[str, str]:
+def _partitioned() -> dict[str, Any]:
     return {"postgresql_partition_by": "RANGE (id)"} if _is_postgres() else {}
 
 
