@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import reamon
-from reamon.exporters import MemoryExporter, SQLiteExporter
+from reamon.exporters import MemoryExporter, PostgresExporter, SQLiteExporter
 from reamon.runtime.pruner import Pruner, stores_of
+from reamon.settings import MonitoringSettings
 from reamon.store.limits import Limits
 from support.scripts import run
 from support.stores import START, stored, turn
@@ -112,7 +113,10 @@ def test_one_that_was_stopped_half_way_is_not_through(store: Path) -> None:
 
 
 def test_the_stores_of_exporters_are_known(tmp_path: Path) -> None:
-    assert stores_of([SQLiteExporter(tmp_path / "a.db"), MemoryExporter()]) == [tmp_path / "a.db"]
+    url = "postgresql://ada:secret@db.example/calls"
+    settings = MonitoringSettings(postgres={"url": url, "schema": "calls"})
+    exporters = [SQLiteExporter(tmp_path / "a.db"), MemoryExporter(), PostgresExporter(url)]
+    assert stores_of(settings, exporters) == [tmp_path / "a.db", f"{url}?schema=calls"]
 
 
 def pruning_threads() -> list[threading.Thread]:

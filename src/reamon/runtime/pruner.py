@@ -148,13 +148,17 @@ class Pruner:
             os.close(handle)
 
 
-def stores_of(exporters: Sequence[Exporter]) -> list[Path | str]:
-    """The stores that these exporters write to: SQLite files, and URLs of PostgreSQL databases."""
-    places = {"sqlite": "path", "postgresql": "url"}
-    found = (
-        getattr(exporter, places.get(destination_of(exporter).partition(":")[0], ""), None) for exporter in exporters
-    )
-    return [target for target in found if isinstance(target, Path | str)]
+def stores_of(settings: "MonitoringSettings", exporters: Sequence[Exporter]) -> list[Path | str]:
+    """The stores that these exporters write to: SQLite files, and the PostgreSQL database of the settings."""
+    stores: list[Path | str] = []
+    for exporter in exporters:
+        kind = destination_of(exporter).partition(":")[0]
+        path, url = getattr(exporter, "path", None), settings.postgres.url
+        if kind == "sqlite" and isinstance(path, Path):
+            stores.append(path)
+        elif kind.startswith("postgres") and url is not None:
+            stores.append(_with_schema(url.get_secret_value(), settings.postgres.schema))
+    return stores
 
 
 def make_pruner(
@@ -166,7 +170,7 @@ def make_pruner(
         ConfigurationError: The limits make no sense together.
     """
     asked = settings.retention
-    targets = stores_of(exporters)
+    targets = stores_of(settings, exporters)
     if asked.every is None or not settings.enabled or not targets:
         return None
     from reamon.store.limits import Limits  # noqa: PLC0415 - few ask for it
@@ -175,6 +179,10 @@ def make_pruner(
         detail=asked.detail, costs=asked.costs, metrics=asked.metrics, alerts=asked.alerts, summaries=asked.summaries
     )
     return Pruner(targets, limits, settings.project, asked.every, settings.home, context=context)
+
+
+def _with_schema(url: str, schema: str | None) -> str:
+    return url if schema is None else f"{url}{'&' if '?' in url else '?'}schema={schema}"
 
 
 def _name(target: Path | str) -> str:
