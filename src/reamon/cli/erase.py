@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reamon.cli._asking import add_yes_option, is_agreed
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._projects import project_of
-from reamon.cli._store import add_project_options, add_store_option, store_of
+from reamon.cli._store import add_project_options, add_store_option, target_of
 from reamon.errors import ReamonError
 from reamon.terminal.document import Block, Column, Document, Facts, Note, Style, Table, Text
 from reamon.terminal.figures import count, moment
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reamon.erasure import receipts  # noqa: PLC0415 - a help text does not need it
 
     if arguments.receipts:
-        return _list(receipts(store_of(arguments)), arguments)
+        return _list(receipts(target_of(arguments)), arguments)
     if arguments.out is not None and arguments.out.exists():
         raise ReamonError(f"{arguments.out} exists: give the receipt another name")
     if arguments.dry_run or not arguments.yes:
@@ -77,7 +77,7 @@ def _erase(arguments: argparse.Namespace, *, dry_run: bool) -> "Receipt":
 
     settings = MonitoringSettings()
     places: dict[str, Any] = {
-        "store": store_of(arguments),
+        "store": target_of(arguments),
         "outbox": (arguments.home or settings.home) / "outbox.sqlite",
         "jsonl": sorted({settings.options_of("jsonl")["path"], *arguments.jsonl}),
         "destinations": _destinations(settings),

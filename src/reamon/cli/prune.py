@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reamon.cli._asking import add_yes_option, is_agreed
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._projects import project_of
-from reamon.cli._store import add_project_options, add_store_option, store_of
+from reamon.cli._store import add_project_options, add_store_option, target_of
 from reamon.store.limits import Limits
 from reamon.store.pruning import Pruned
 from reamon.terminal.document import Note, Style, Text
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Count, ask, delete, and tell."""
     from reamon.store.retention import prune, vacuum  # noqa: PLC0415 - a help text needs no store
 
-    target, limits, project = store_of(arguments), limits_of(arguments), project_of(arguments)
+    target, limits, project = target_of(arguments), limits_of(arguments), project_of(arguments)
     if arguments.dry_run or not arguments.yes:
         counted = prune(target, limits, project=project, dry_run=True)
         if arguments.dry_run or not (counted.total or arguments.vacuum):
@@ -88,7 +88,7 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 
 
 def _prune(
-    prune: Callable[..., Pruned], target: Path, limits: Limits, project: "Project", *, shows_progress: bool
+    prune: Callable[..., Pruned], target: Path | str, limits: Limits, project: "Project", *, shows_progress: bool
 ) -> Pruned:
     def progress(pruned: Pruned) -> None:
         sys.stderr.write(f"{_CLEAR}{count(pruned.total, 'row')} deleted")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._projects import project_of
-from reamon.cli._store import add_project_options, add_store_option, positive, store_of
+from reamon.cli._store import add_project_options, add_store_option, positive, target_of
 from reamon.terminal.document import Column, Document, Note, Style, Table, Text
 from reamon.terminal.figures import count, moment
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, newest first."""
     from reamon.store.search import build_index, forget_index, search  # noqa: PLC0415 - a help text needs no store
 
-    target = store_of(arguments)
+    target = target_of(arguments)
     if not arguments.text and not (arguments.build or arguments.forget):
         arguments.refuse("say what to look for")
     if arguments.forget:

@@ -153,11 +153,11 @@ def stores_of(settings: "MonitoringSettings", exporters: Sequence[Exporter]) -> 
     stores: list[Path | str] = []
     for exporter in exporters:
         kind = destination_of(exporter).partition(":")[0]
-        path, url = getattr(exporter, "path", None), settings.postgres.url
+        path, url = getattr(exporter, "path", None), settings.postgres.store_url
         if kind == "sqlite" and isinstance(path, Path):
             stores.append(path)
         elif kind.startswith("postgres") and url is not None:
-            stores.append(_with_schema(url.get_secret_value(), settings.postgres.schema))
+            stores.append(url)
     return stores
 
 
@@ -179,10 +179,6 @@ def make_pruner(
         detail=asked.detail, costs=asked.costs, metrics=asked.metrics, alerts=asked.alerts, summaries=asked.summaries
     )
     return Pruner(targets, limits, settings.project, asked.every, settings.home, context=context)
-
-
-def _with_schema(url: str, schema: str | None) -> str:
-    return url if schema is None else f"{url}{'&' if '?' in url else '?'}schema={schema}"
 
 
 def _name(target: Path | str) -> str:
