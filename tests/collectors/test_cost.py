@@ -10,6 +10,7 @@ import pytest
 import reamon
 from reamon.collectors import CostCollector, PriceBook
 from reamon.errors import ConfigurationError
+from reamon.guard import guard
 from reamon.model import CostData, Span, SpanKind, Usage
 from reamon.testing import capture_spans, make_span
 
@@ -172,3 +173,31 @@ def test_rates_that_cannot_be_read_end_configure_and_not_a_call(monkeypatch: pyt
     monkeypatch.setenv("REAMON_COSTS__RATES", "nowhere.toml")
     with pytest.raises(ConfigurationError, match=r"there is no file nowhere\.toml"):
         reamon.configure(exporters=[])
+
+
+def test_a_usage_that_cannot_be_priced_does_not_take_the_others_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    collector = CostCollector({"acme": {"input_tokens": 1}})
+    price_at = collector.book.price_at
+
+    def brittle(usage: Usage, *rest: Any, **more: Any) -> Any:
+        if usage.model == "broken":
+            raise LookupError("a price that was fetched makes no sense")
+        return price_at(usage, *rest, **more)
+
+    monkeypatch.setattr(collector.book, "price_at", brittle)
+    usages = tuple(Usage(provider="acme", model=model, input_tokens=1) for model in ("broken", "good"))
+    with guard.relaxed():
+        additions = collector.collect(make_span(kind="llm", usage=usages))
+    assert additions is not None
+    assert [cost.amount for cost in additions.costs] == [None, 1]
+    assert collector.unknown() == {"acme/broken": 1}
+
+
+def test_a_call_that_goes_on_is_not_paid_for_again_however_many_others_there_are() -> None:
+    collector = CostCollector({"own": {"calls": 1}})
+    paid = 0
+    for number in range(30_000):
+        for call in ("long", f"call-{number}") if number % 1000 == 0 else (f"call-{number}",):
+            additions = collector.collect(make_span(kind="workflow", call_id=call))
+            paid += call == "long" and additions is not None
+    assert paid == 1

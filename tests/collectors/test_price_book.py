@@ -350,3 +350,50 @@ def test_what_is_remembered_of_prices_is_bounded() -> None:
         book.per_call(DAY + timedelta(days=number))
     assert len(book._found) <= 8_192
     assert len(book._per_call) <= 101
+
+
+def test_audio_from_a_cache_is_billed_as_cached_and_not_as_audio_too() -> None:
+    own = {"x": {"input_tokens": 1, "cached_input_tokens": "0.1", "input_audio_tokens": 8}}
+    tokens = {"input_tokens": 1000, "cached_input_tokens": 600, "input_audio_tokens": 800}
+    assert {unit: Decimal(amount) for unit, amount in priced(PriceBook(own), provider="x", **tokens).items()} == {
+        "cached_input_tokens": 60, "input_audio_tokens": 3200,
+    }  # fmt: skip
+    (spoken,) = PriceBook().price(
+        Usage(
+            provider="openai", model="gpt-realtime", input_tokens=900, cached_input_tokens=900, input_audio_tokens=900
+        ),
+        at=DAY,
+    )
+    assert spoken.unit == "cached_input_tokens"
+
+
+@pytest.mark.parametrize(
+    ("rates", "usage"),
+    [
+        ({"audio_seconds": 1}, {"minutes": Decimal(-1)}),
+        ({"minutes": 1}, {"audio_seconds": Decimal(-1)}),
+        ({"input_tokens": 1}, {"input_tokens": -1}),
+    ],
+)
+def test_a_negative_usage_is_never_a_refund(rates: dict[str, Any], usage: dict[str, Any]) -> None:
+    (detail,) = PriceBook({"x": rates}).price(Usage(provider="x", **usage), at=DAY)
+    assert detail.amount == 0
+
+
+def test_a_negative_part_does_not_make_its_whole_dearer() -> None:
+    own = {"x": {"input_tokens": 1, "cached_input_tokens": "0.5"}}
+    assert priced(PriceBook(own), provider="x", input_tokens=10, cached_input_tokens=-5) == {
+        "input_tokens": "10.000000000000"
+    }
+
+
+def test_more_than_money_has_digits_for_is_unknown() -> None:
+    assert priced(PriceBook({"x": {"minutes": 1}}), provider="x", minutes=Decimal("1e60")) == {"minutes": "unknown"}
+
+
+def test_a_part_without_a_price_whose_whole_was_not_told_is_not_lost() -> None:
+    own = {"x": {"input_tokens": 1, "output_tokens": 1}}
+    assert priced(PriceBook(own), provider="x", output_tokens=1, cached_input_tokens=100) == {
+        "output_tokens": "1.000000000000",
+        "cached_input_tokens": "unknown",
+    }

@@ -7,8 +7,10 @@ from typing import Final
 
 from reamon.collectors.estimates import Estimator
 from reamon.collectors.price_book import INFRASTRUCTURE, PriceBook, cost_type_of
+from reamon.collectors.prices import unknown
 from reamon.collectors.rates import Rates
 from reamon.collectors.recent import Recent
+from reamon.guard import guard
 from reamon.model import CostData, Span, SpanKind, Usage
 from reamon.protocols import Additions
 
@@ -90,11 +92,19 @@ class CostCollector:
             cost_type = _TYPE_OF_KIND.get(span.kind) or cost_type_of(usage)
             if cost_type in stated:
                 continue
-            details = self.book.price_at(usage, cost_type, _moment(span), span.attributes, estimated=estimated)
+            details = self._details(span, usage, cost_type, estimated)
             if any(detail.amount is None for detail in details):
                 self._count(usage)
             costs += details
         return costs
+
+    def _details(self, span: Span, usage: Usage, cost_type: str, estimated: bool) -> tuple[CostData, ...]:
+        """What a usage costs. One that cannot be priced is unknown, and does not take the others with it."""
+        try:
+            return self.book.price_at(usage, cost_type, _moment(span), span.attributes, estimated=estimated)
+        except Exception as error:
+            guard.contain(f"collector {self.name}", error)
+            return (unknown(usage, cost_type, estimated=estimated),)
 
     def _usage_of(self, span: Span) -> tuple[Sequence[Usage], bool]:
         """What the span used, and whether that is a guess."""

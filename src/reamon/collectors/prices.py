@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Context, Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +23,12 @@ PARTS: Final = {
     "output_tokens": ("reasoning_tokens", "output_audio_tokens"),
 }
 """Which units are counted within another one: what has a price of its own is not billed at the whole's price too."""
+
+_OVERLAPPING: Final = {
+    "input_audio_tokens": ("input_tokens", ("cached_input_tokens", "cache_write_tokens")),
+    "output_audio_tokens": ("output_tokens", ("reasoning_tokens",)),
+}
+"""Parts that may be in other parts of their whole too, as audio from a cache is; the others then have the price."""
 
 _TWINS: Final = {"minutes": "audio_seconds", "audio_seconds": "minutes"}
 """The other unit for the same thing."""
@@ -171,7 +177,11 @@ def _priced(usage: Usage, prices: Prices, unit: str, units: Decimal, cost_type: 
     price = prices.units.get(unit) or _of_twin(prices.units, unit)
     billed = units if price.increment is None and price.minimum is None else price.billed(units)
     rate, unit_cost = price.at(Decimal(usage.input_tokens or 0) if price.tiers and unit in TOKENS else units)
-    amount = _EXACT.multiply(billed, rate)
+    try:
+        amount = _EXACT.multiply(billed, rate)
+        amount = rounded(amount if price.per == _ONE else _EXACT.divide(amount, price.per))
+    except ArithmeticError:  # more digits than money has: nobody used that much
+        return unknown(usage, cost_type, unit=unit, units=units, estimated=estimated)
     return _detail(
         usage,
         prices,
@@ -179,7 +189,7 @@ def _priced(usage: Usage, prices: Prices, unit: str, units: Decimal, cost_type: 
         unit,
         units=billed,
         unit_cost=unit_cost,
-        amount=rounded(amount if price.per == _ONE else _EXACT.divide(amount, price.per)),
+        amount=amount,
         estimated=estimated,
     )
 
@@ -213,19 +223,32 @@ def _detail(
 def _consumed(usage: Usage, units: dict[str, UnitPrice]) -> Iterator[tuple[str, Decimal]]:
     """The units that have a price, with what was used of each; of a whole, without the parts that have their own."""
     for unit in units:
-        used = getattr(usage, unit, None)
+        used = _without_parts(usage, unit, units)
         if used is not None:
-            for part in PARTS.get(unit, ()):
-                if part in units:
-                    used -= getattr(usage, part) or 0
-            yield unit, Decimal(used) if used > 0 else _ZERO
+            yield unit, Decimal(used)
         elif unit == "requests":
             yield unit, _ONE  # whoever used something asked for it
         elif unit in _TWINS and _TWINS[unit] not in units:
             twin = _TWINS[unit]
-            used = getattr(usage, twin)
+            used = _without_parts(usage, twin, units)
             if used is not None:
                 yield (twin, used) if unit == "minutes" else (unit, _EXACT.multiply(used, _SIXTY))
+
+
+def _without_parts(usage: Usage, unit: str, units: dict[str, UnitPrice]) -> Any:
+    """What was used of a unit, without what is billed at the price of another one; None where that is not known."""
+    used = getattr(usage, unit, None)
+    if used is None:
+        return None
+    for part in PARTS.get(unit, ()):
+        if part in units:
+            used -= _without_parts(usage, part, units) or 0
+    if unit in _OVERLAPPING:
+        whole, others = _OVERLAPPING[unit]
+        size = getattr(usage, whole)
+        if size is not None:
+            used = min(used, size - sum(_without_parts(usage, other, units) or 0 for other in others if other in units))
+    return used if used > 0 else _ZERO
 
 
 def _of_twin(units: dict[str, UnitPrice], unit: str) -> UnitPrice:
@@ -237,9 +260,12 @@ def _unpriced(usage: Usage, units: dict[str, UnitPrice]) -> Iterator[tuple[str, 
     """What was used beside that, has no price, and is not another measure of the same."""
     if any(unit in TOKENS for unit in units):
         for unit, parts in PARTS.items():
-            if unit not in units:
-                used = getattr(usage, unit) or 0
-                rest = used - sum(getattr(usage, part) or 0 for part in parts if part in units)
+            if getattr(usage, unit) is None:  # then parts without a price are in no whole that has one
+                for part in parts:
+                    if part not in units and (getattr(usage, part) or 0) > 0:
+                        yield part, Decimal(getattr(usage, part))
+            elif unit not in units:
+                rest = _without_parts(usage, unit, units)
                 if rest > 0:
                     yield unit, Decimal(rest)
     if usage.messages and "messages" not in units:

@@ -2,7 +2,7 @@
 
 
 class Recent:
-    """The names that were added last.
+    """The names that were added last, each time that one is added counted.
 
     Args:
         size: How many are kept.
@@ -24,8 +24,10 @@ class Recent:
         return len(self._names)
 
     def add(self, name: str) -> bool:
-        """Keep `name`. Returns whether it is new."""
+        """Keep `name`, as the youngest. Returns whether it is new."""
         if name in self._names:
+            del self._names[name]
+            self._names[name] = None
             return False
         if len(self._names) >= self._size:
             del self._names[next(iter(self._names))]
