@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, localcontext
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -148,7 +149,7 @@ def test_calls_that_are_over_leave_first_and_then_those_of_which_nothing_was_hea
     calculator.initialize_call_costs("e")  # takes the place of c
     known = [call for call in "abcde" if is_known(calculator, call)]
     assert known == ["a", "d", "e"]
-    assert calculator.get_cost_summary()["finalized_calls"] == 1
+    assert calculator.get_cost_summary()["finalized_calls"] == 2  # b, and c, of which nothing more is known
 
 
 def test_calls_leave_with_time() -> None:
@@ -297,3 +298,56 @@ def test_the_categories_sum_to_the_total_and_no_amount_is_negative(steps: list[t
     breakdown = calculator.get_call_cost_breakdown("call-1")
     assert breakdown["total"] == paid == sum(amount for key, amount in breakdown.items() if key != "total")
     assert min(breakdown.values()) >= 0
+
+
+def test_the_costs_of_calls_that_were_forgotten_stay_in_the_summary() -> None:
+    calculator = CostCalculator(max_calls=3, record=False)
+    for number in range(10):
+        calculator.calculate_tts_cost(f"call-{number}", "elevenlabs", 5)
+    summary = calculator.get_cost_summary()
+    assert summary["total_cost"] == 10 * Decimal("0.002")
+    assert (summary["active_calls"], summary["finalized_calls"]) == (3, 7)
+
+
+def test_a_call_that_was_forgotten_and_goes_on_is_not_paid_for_again() -> None:
+    calculator = CostCalculator(max_calls=1)
+    with capture_spans() as captured:
+        for call in ("a", "b", "a"):
+            calculator.calculate_tts_cost(call, "elevenlabs", 5)
+    assert [kind for _, call, kind in stated(captured) if call == "a"].count("infrastructure") == 1
+    assert calculator.get_cost_summary()["total_cost"] == Decimal("0.005")
+    assert calculator.get_cost_summary()["finalized_calls"] == 1
+
+
+@pytest.mark.parametrize("nobody", [None, "", "  "])
+def test_a_call_without_an_id_is_refused_and_not_mixed_with_others(calculator: CostCalculator, nobody: Any) -> None:
+    for ask in (
+        lambda: calculator.initialize_call_costs(nobody),
+        lambda: calculator.calculate_tts_cost(nobody, "elevenlabs", 5),
+        lambda: calculator.estimate_remaining_cost(nobody, 5),
+    ):
+        with pytest.raises(CostError, match=r"call_id = .*: a call needs an id"):
+            ask()
+    assert calculator.get_cost_summary()["total_cost"] == 0
+
+
+def test_names_may_be_enums_and_ids_anything_with_a_name(calculator: CostCalculator) -> None:
+    names = Enum("names", {"CALL": "call-1", "VOICE": "elevenlabs"})
+    with capture_spans() as captured, reamon.trace_step("turn", call_id=names.CALL):
+        calculator.calculate_tts_cost(names.CALL, names.VOICE, 5)
+    assert calculator.get_call_cost_breakdown("call-1")["tts"] == Decimal("0.001")
+    assert {name for name, _, _ in stated(captured)} == {"turn"}
+    assert calculator.initialize_call_costs(7) == calculator.initialize_call_costs("7")
+
+
+@pytest.mark.parametrize("much", ["1e60", "1e999999", 10**30, Decimal("1e9999999")])
+def test_an_amount_beyond_all_reason_is_refused_at_once(calculator: CostCalculator, much: Any) -> None:
+    with pytest.raises(CostError, match=r"characters = .*: more than anyone uses"):
+        calculator.calculate_tts_cost("call-1", "elevenlabs", much)
+    with pytest.raises(CostError, match=r"minutes = .*: more than anyone uses"):
+        calculator.calculate_stt_cost("call-1", "whisper-api", much)
+
+
+def test_hours_that_are_none_are_refused(calculator: CostCalculator) -> None:
+    with pytest.raises(CostError, match="max_age_hours"):
+        calculator.cleanup_old_calls("long")

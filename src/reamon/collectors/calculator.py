@@ -22,6 +22,8 @@ TOKENS_PER_MESSAGE: Final = (70, 30)
 _CATEGORIES: Final = ("llm", "tts", "stt", "twilio", "infrastructure")
 _VOICES: Final = {"local": "piper", "premium": "elevenlabs"}
 _EXACT: Final = Context(prec=60)
+_MOST: Final = Decimal(10) ** 15
+"""More than that of anything is a mistake, and not what a call used."""
 
 Number = Decimal | int | float | str
 
@@ -33,8 +35,8 @@ class CostCalculator:
     another call is, on a span of its own. So what is calculated here should not be recorded as usage too, or it is paid
     for twice: see docs/costs.md.
 
-    Every method is synchronous and takes the call's id first. A call begins with the first that is heard of it; what
-    is paid for each call is charged then. All amounts are Decimal, in USD.
+    Every method is synchronous and takes the call's id first; without one there is a CostError. A call begins with the
+    first that is heard of it; what is paid for each call is charged then. All amounts are Decimal, in USD.
 
     Args:
         rates: A price book, or what one is made of: rates of your own, or a file of them. REAutomation2's by default.
@@ -228,11 +230,14 @@ class CostCalculator:
 
         Returns:
             How many they were.
+
+        Raises:
+            CostError: The number is none.
         """
-        return self._ledger.forget(max_age_hours * 3600)
+        return self._ledger.forget(float(_amount("cleanup_old_calls()", "max_age_hours", max_age_hours)) * 3600)
 
     def get_cost_summary(self) -> dict[str, Any]:
-        """What all calls of this process cost, those that are over and forgotten included.
+        """What all calls of this process cost, those that were forgotten included, which count as over.
 
         Returns:
             `active_calls`, `finalized_calls`, `total_active_cost`, `total_finalized_cost`, `total_cost`, and
@@ -262,12 +267,12 @@ class CostCalculator:
         Raises:
             CostError: Nobody knows.
         """
-        payee, _, product = self.book.meaning_of(str(provider)).partition("/")
+        payee, _, product = self.book.meaning_of(_text(provider)).partition("/")
         details = self.book.price(Usage(provider=payee, model=product or None, **used), cost_type, at=_today())
         if any(detail.amount is None for detail in details):
             units = ", ".join(used)
             raise CostError(
-                f"{where}: no price is known for {units} of the provider {str(provider)!r}; give it rates, or one of "
+                f"{where}: no price is known for {units} of the provider {_text(provider)!r}; give it rates, or one of "
                 f"those that have some: {', '.join(self._who_has(used))}"
             )
         return list(details)
@@ -304,12 +309,12 @@ class CostCalculator:
         here = current_span()
         if isinstance(here, ActiveSpan) and here.is_recording and here.call_id in {None, _name(call_id)}:
             if here.call_id is None:
-                here.set_call_id(call_id)
+                here.set_call_id(_name(call_id))
             _record(here, details)
         elif innermost() is None or isinstance(here, ActiveSpan):
             before = enter(None)
             try:
-                span = start_span("step", f"{what} cost", call_id=call_id)
+                span = start_span("step", f"{what} cost", call_id=_name(call_id))
             finally:
                 leave(None, before)
             _record(span, details)
@@ -354,11 +359,21 @@ def _amount(where: str, what: str, given: Any) -> Decimal:
         raise CostError(f"{where}: {what}: {error}") from None
     if amount < 0:
         raise CostError(f"{where}: {what} = {given!r}: it is not negative")
+    if amount > _MOST:
+        raise CostError(f"{where}: {what} = {given!r}: more than anyone uses")
     return amount
 
 
 def _name(call_id: object) -> str:
-    return str(call_id)
+    name = "" if call_id is None else _text(call_id)
+    if not name.strip():
+        raise CostError(f"call_id = {call_id!r}: a call needs an id, or its costs would be mixed with those of others")
+    return name
+
+
+def _text(name: object) -> str:
+    """A name that may be given as an enum."""
+    return str(getattr(name, "value", name))
 
 
 def _today() -> datetime:

@@ -11,8 +11,11 @@ from typing import Final
 
 import msgspec
 
+from reamon.collectors.recent import Recent
+
 _EXACT: Final = Context(prec=60)
 _ZERO: Final = Decimal(0)
+_LEFT_KEPT: Final = 20_000
 
 
 class CallCosts(msgspec.Struct):
@@ -57,7 +60,7 @@ class Ledger:
     """The costs of calls, used by any thread.
 
     Calls leave when something was last added too long ago, and when there are too many: finished ones first, then
-    those of which nothing was heard for longest.
+    those of which nothing was heard for longest; these then count as over. Their costs stay in the totals.
 
     Args:
         categories: What calls pay for.
@@ -82,25 +85,30 @@ class Ledger:
         self._final: OrderedDict[str, CallCosts] = OrderedDict()
         self._finished = 0
         self._finished_cost = _ZERO
+        self._left = Recent(_LEFT_KEPT)
         self._lock = threading.Lock()
         begin_anew = weakref.WeakMethod(self._begin_anew)
         os.register_at_fork(after_in_child=lambda: (method := begin_anew()) and method())
 
     def open(self, call_id: str) -> bool:
-        """Begin a call. Returns whether it is new."""
+        """Begin a call. Returns whether it is new; one that has left is not."""
         with self._lock:
             if self._found(call_id) is not None:
                 return False
             now = self._now()
             self._make_room(now)
             self._calls[call_id] = CallCosts(dict.fromkeys(self._categories, _ZERO), now)
-            return True
+            if call_id not in self._left:
+                return True
+            self._finished -= 1  # it goes on, and is counted when it is over once more
+            return False
 
     def add(self, call_id: str, category: str, amount: Decimal) -> None:
         """Add to a call that was opened; one that is over takes late costs as well."""
         with self._lock:
             call = self._found(call_id)
             if call is None:  # it left a moment ago, because there are too many
+                self._finished_cost = _EXACT.add(self._finished_cost, amount)
                 return
             call.by_category[category] = _EXACT.add(call.by_category[category], amount)
             call.touched = self._now()
@@ -120,10 +128,8 @@ class Ledger:
         with self._lock:
             call = self._calls.pop(call_id, None)
             if call is not None:
-                call.is_final = True
                 self._final[call_id] = call
-                self._finished += 1
-                self._finished_cost = _EXACT.add(self._finished_cost, call.total)
+                self._count_as_over(call)
 
     def forget(self, older_than: float) -> int:
         """Let finished calls go that nothing was added to for so many seconds. Returns how many."""
@@ -132,6 +138,7 @@ class Ledger:
             old = [call_id for call_id, call in self._final.items() if call.touched < before]
             for call_id in old:
                 del self._final[call_id]
+                self._left.add(call_id)
             return len(old)
 
     def totals(self) -> Totals:
@@ -151,9 +158,20 @@ class Ledger:
     def _make_room(self, now: float) -> None:
         for calls in (self._final, self._calls):
             while calls and now - next(iter(calls.values())).touched > self._max_age:
-                calls.popitem(last=False)
+                self._let_go(calls)
         while len(self) >= self._max_calls:
-            (self._final or self._calls).popitem(last=False)
+            self._let_go(self._final or self._calls)
+
+    def _let_go(self, calls: OrderedDict[str, CallCosts]) -> None:
+        call_id, call = calls.popitem(last=False)
+        self._left.add(call_id)
+        if not call.is_final:
+            self._count_as_over(call)
+
+    def _count_as_over(self, call: CallCosts) -> None:
+        call.is_final = True
+        self._finished += 1
+        self._finished_cost = _EXACT.add(self._finished_cost, call.total)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
