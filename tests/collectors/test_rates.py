@@ -134,6 +134,19 @@ def test_the_edition_is_made_from_what_is_in_it_and_not_from_how_it_is_written()
         ({"x": {"minutes": 1, "tiers": 3}}, "a list of tables"),
         ({"x": {"minutes": 1, "service_tiers": "batch"}}, "a table of factors"),
         ({"x": {"minutes": 1, "service_tiers": {"batch": -1}}}, "negative"),
+        ({"openai": {"gpt-4o": {"input_tokens": 1}}}, r"'gpt-4o'.*one name, in quotes: \"openai/gpt-4o\""),
+        ({"OpenAI/GPT": {"minutes": 1}, "openai/gpt": {"minutes": 2}}, r"\['openai/gpt'\]: .* there twice"),
+        ({"": {"minutes": 1}}, r"rates\[''\]: a name is"),
+        ({"openai/": {"minutes": 1}}, r"rates\['openai/'\]: a name is"),
+        ({"openai/gpt*4": {"minutes": 1}}, r"rates\['openai/gpt\*4'\]: a name is"),
+        ({"x": {"minutes": 1, "increment": -1}}, r"increment = -1: it has to be more than 0"),
+        ({"x": {"minutes": "1e50"}}, r"\['minutes'\] = '1e50': no price or number"),
+        ({"x": {"minutes": 1, "per": "1e-50"}}, r"per = '1e-50': no"),
+        ({"x": {"minutes": 1, "tiers": [{"above": 1}]}}, r"tiers\[1\]: it has no price of any unit"),
+        (
+            {"x": {"minutes": 1, "tiers": [{"above": 1, "minutes": 2}, {"above": 1, "minutes": 3}]}},
+            r"tiers: two of them have a price of 'minutes' above 1",
+        ),
     ],
 )
 def test_a_wrong_rate_is_refused_by_name(rates: dict[str, Any], named: str) -> None:
@@ -159,6 +172,15 @@ def test_rates_that_are_no_table_are_refused(rates: Any) -> None:
         ("a.toml", "[rates.x]\nwords = 1", r"a.toml: rates\['x'\]: there is no unit or option 'words'"),
         ("a.toml", '[rates.x]\nminutes = 1\n[aliases]\ny = "z"', r"a.toml: rates.aliases\['y'\] = 'z': there are no"),
         ("a.toml", "aliases = 3\n[rates.x]\nminutes = 1", "a table of names"),
+        (
+            "a.toml",
+            '[rates]\nx.minutes = 1\ny.minutes = 2\n[aliases]\nx = "y"',
+            r"aliases\['x'\] = 'y': .* of their own",
+        ),
+        ("a.toml", '[rates]\nx.minutes = 1\n[aliases]\nZ = "x"\nz = "x"', r"aliases\['z'\] = 'x': .* there twice"),
+        ("a.yaml", "rates:\n  x: {minutes: 1}\n  x: {minutes: 2}", "a.yaml: 'x' is there twice, on line 3 again"),
+        ("a.yaml", "rates:\n  x: {minutes: 1, minutes: 2}", "a.yaml: 'minutes' is there twice, on line 2 again"),
+        ("a.toml", "version = [1]\n[rates.x]\nminutes = 1", r"a.toml: version = \[1\]: a text is needed"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_its_name_and_the_key(
@@ -210,3 +232,19 @@ def test_the_example_of_the_documentation_can_be_used(tmp_path: Path) -> None:
     ]
     assert costs == [Decimal(cost) for cost in ("0.0025", "0.00002", "0.0043", "0.18", "0.028", "0.0079", "0")]
     assert book.per_call(day)[0].amount == Decimal("0.001")
+
+
+def test_names_are_found_whatever_stands_around_them() -> None:
+    prices = RateSheet("rates", {" Acme/Large ": {"minutes": 1}}, {" Big ": "ACME/large"})
+    assert prices.find("acme", "large", date(2026, 1, 1)) is not None
+    assert prices.find("big", "", date(2026, 1, 1)) is not None
+
+
+def test_a_file_may_begin_with_the_mark_that_some_editors_put_there(tmp_path: Path) -> None:
+    (tmp_path / "rates.toml").write_text("\ufeff[rates.x]\nminutes = 1", "utf-8")
+    assert load_rates(tmp_path / "rates.toml").keys == ("x",)
+
+
+def test_what_is_named_twice_on_purpose_in_yaml_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "rates.yaml").write_text("rates:\n  x: &same {minutes: 1}\n  y: *same\n")
+    assert load_rates(tmp_path / "rates.yaml").keys == ("x", "y")

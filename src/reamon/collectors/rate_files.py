@@ -25,7 +25,7 @@ def load_rates(path: Path, name: str = "rates") -> RateSheet:
         MissingExtraError: It is YAML, and PyYAML is not installed.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors put a mark there
     except FileNotFoundError:
         raise ConfigurationError(f"rates: there is no file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -74,9 +74,32 @@ def _yaml(text: str, path: Path) -> Any:
     except ImportError:
         raise MissingExtraError(f"{path} (rates in YAML)", "costs", "PyYAML") from None
     try:
+        _refuse_twins(yaml.compose(text, yaml.BaseLoader), path)  # YAML would take the last of them and say nothing
         return yaml.load(text, yaml.BaseLoader)  # the loader that leaves everything text: no float comes in
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from None
+
+
+def _refuse_twins(document: Any, path: Path) -> None:
+    """Refuse a table in YAML that has a key twice."""
+    pending, seen = [document], {id(None)}
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.id == "sequence":
+            pending += node.value
+        elif node.id == "mapping":
+            names: set[Any] = set()
+            for key, value in node.value:
+                if key.id == "scalar" and key.value in names:
+                    line = key.start_mark.line + 1
+                    raise ConfigurationError(
+                        f"{path}: {key.value!r} is there twice, on line {line} again; leave one out"
+                    )
+                names.add(key.value if key.id == "scalar" else id(key))
+                pending.append(value)
 
 
 def _sheet(document: Any, name: str, where: str) -> RateSheet:
@@ -86,6 +109,8 @@ def _sheet(document: Any, name: str, where: str) -> RateSheet:
         if key not in _TABLES:
             raise ConfigurationError(f"{where}: there is no {key!r}; there are: {', '.join(_TABLES)}")
     version = document.get("version")
+    if isinstance(version, Mapping | list):
+        raise ConfigurationError(f"{where}: version = {version!r}: a text is needed")
     return RateSheet(
         name,
         document["rates"],

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -25,6 +25,8 @@ _OPTIONS: Final = ("from", "per", "increment", "minimum", "free", "tiers", "serv
 _STEPPED: Final = ("minutes", "audio_seconds", "characters", "messages")
 _DATED: Final = re.compile(r"(.+?)[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
 _ALWAYS: Final = date.min
+_SMALLEST: Final = Decimal("1e-18")
+_LARGEST: Final = Decimal("1e15")
 
 
 class Edition(msgspec.Struct, frozen=True):
@@ -69,9 +71,10 @@ class RateSheet:
         self.version = f"{name}@{version or _digest(rates)}"
         if not isinstance(rates, Mapping):
             raise ConfigurationError(f"{where}: rates are a table of providers, not {type(rates).__name__}")
-        self._editions = {
-            str(key).lower(): _editions(self, f"{where}[{str(key)!r}]", table) for key, table in rates.items()
-        }
+        self._editions: dict[str, tuple[Edition, ...]] = {}
+        for key, table in rates.items():
+            here = f"{where}[{str(key)!r}]"
+            self._editions[_new_name(here, key, self._editions)] = _editions(self, here, str(key), table)
         self.aliases = self._checked_aliases(aliases or {}, where)
         self._beginnings = sorted((key[:-1] for key in self._editions if key.endswith("*")), key=len, reverse=True)
 
@@ -129,10 +132,34 @@ class RateSheet:
     def _checked_aliases(self, aliases: Mapping[str, str], where: str) -> dict[str, str]:
         if not isinstance(aliases, Mapping):
             raise ConfigurationError(f"{where}.aliases: a table of names is needed, not {type(aliases).__name__}")
+        checked: dict[str, str] = {}
         for alias, key in aliases.items():
-            if str(key).lower() not in self._editions:
-                raise ConfigurationError(f"{where}.aliases[{alias!r}] = {key!r}: there are no rates of that name")
-        return {str(alias).lower(): str(key).lower() for alias, key in aliases.items()}
+            here = f"{where}.aliases[{alias!r}] = {key!r}"
+            meant = str(key).strip().lower()
+            if meant not in self._editions:
+                raise ConfigurationError(f"{here}: there are no rates of that name")
+            name = _new_name(here, alias, checked)
+            if name in self._editions:
+                raise ConfigurationError(f"{here}: {name!r} has rates of their own; leave out these or the alias")
+            checked[name] = meant
+        return checked
+
+
+def _new_name(where: str, given: object, known: Container[str]) -> str:
+    """What a key is kept as.
+
+    Raises:
+        ConfigurationError: Nothing could ever be found by it, or it is known.
+    """
+    name = str(given).strip().lower()
+    provider, slash, model = name.partition("/")
+    if not provider or (slash and not model) or "*" in name[:-1]:
+        raise ConfigurationError(
+            f'{where}: a name is "provider", "provider/model" or "provider/beginning*", with one `*`, at its end'
+        )
+    if name in known:
+        raise ConfigurationError(f"{where}: {name!r} is there twice (capitals do not count); leave one out")
+    return name
 
 
 def _split(key: str) -> tuple[str, str]:
@@ -140,10 +167,12 @@ def _split(key: str) -> tuple[str, str]:
     return provider, model
 
 
-def _editions(sheet: RateSheet, where: str, given: Any) -> tuple[Edition, ...]:
+def _editions(sheet: RateSheet, where: str, name: str, given: Any) -> tuple[Edition, ...]:
     tables = [given] if isinstance(given, Mapping) else given
     if not isinstance(tables, list | tuple) or not tables or not all(isinstance(table, Mapping) for table in tables):
         raise ConfigurationError(f"{where}: a table of prices by unit is needed, or a list of such tables")
+    for table in tables:
+        _check_names(where, name, table)
     editions = [_edition(sheet, where, table) for table in tables]
     editions.sort(key=lambda edition: edition.since)
     for before, after in pairwise(editions):
@@ -152,12 +181,19 @@ def _editions(sheet: RateSheet, where: str, given: Any) -> tuple[Edition, ...]:
     return tuple(editions)
 
 
+def _check_names(where: str, key: str, table: Mapping[str, Any]) -> None:
+    for name, given in table.items():
+        if name in UNITS or name in _OPTIONS:
+            continue
+        if isinstance(given, Mapping):
+            what = f'a provider and its model are one name, in quotes: "{key}/{name}"'
+        else:
+            what = f"there are: {', '.join(UNITS + _OPTIONS)}"
+        raise ConfigurationError(f"{where}: there is no unit or option {name!r}; {what}")
+
+
 def _edition(sheet: RateSheet, where: str, table: Mapping[str, Any]) -> Edition:
     units = [unit for unit in table if unit in UNITS]
-    for name in table:
-        if name not in UNITS and name not in _OPTIONS:
-            known = ", ".join(UNITS + _OPTIONS)
-            raise ConfigurationError(f"{where}: there is no unit or option {name!r}; there are: {known}")
     is_free = _flag(where, table)
     if is_free == bool(units):
         what = "it is free, and has prices too" if is_free else "it has no price of any unit, and is not `free` either"
@@ -205,11 +241,16 @@ def _tiers(where: str, given: Any, units: Iterable[str]) -> dict[str, tuple[tupl
         if "above" not in tier:
             raise ConfigurationError(f"{here}: it does not say `above` which size it counts")
         above = _positive(f"{here}.above", tier["above"])
+        if len(tier) == 1:
+            raise ConfigurationError(f"{here}: it has no price of any unit")
         for unit in tier:
             if unit != "above" and unit not in units:
                 raise ConfigurationError(f"{here}: {unit!r} has no price below it; give it one beside the tiers")
         for unit in tier.keys() - {"above"}:
-            tiers.setdefault(unit, []).append((above, _price(f"{here}[{unit!r}]", tier[unit])))
+            steps = tiers.setdefault(unit, [])
+            if any(above == other for other, _ in steps):
+                raise ConfigurationError(f"{where}.tiers: two of them have a price of {unit!r} above {above}")
+            steps.append((above, _price(f"{here}[{unit!r}]", tier[unit])))
     return {unit: tuple(sorted(steps)) for unit, steps in tiers.items()}
 
 
@@ -239,20 +280,33 @@ def _day(where: str, given: Any) -> date:
 
 
 def _price(where: str, given: Any) -> Decimal:
-    try:
-        price = exact(given)
-    except ValueError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
+    price = _number(where, given)
     if price < 0:
         raise ConfigurationError(f"{where} = {given!r}: a rate is not negative")
-    return price
+    return _within_reason(where, given, price)
+
+
+def _number(where: str, given: Any) -> Decimal:
+    try:
+        return exact(given)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def _within_reason(where: str, given: Any, number: Decimal) -> Decimal:
+    """The number, which sums of money with twelve places can be made of."""
+    if number and not _SMALLEST <= number <= _LARGEST:
+        raise ConfigurationError(
+            f"{where} = {given!r}: no price or number of units is like that; is its exponent right?"
+        )
+    return number
 
 
 def _positive(where: str, given: Any) -> Decimal:
-    number = _price(where, given)
-    if not number:
+    number = _number(where, given)
+    if number <= 0:
         raise ConfigurationError(f"{where} = {given!r}: it has to be more than 0")
-    return number
+    return _within_reason(where, given, number)
 
 
 def _digest(rates: Any) -> str:
