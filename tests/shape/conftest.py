@@ -1,4 +1,4 @@
-"""A LangSmith for the pages and the examples that speak to one."""
+"""A LangSmith and a PostgreSQL for the pages and the examples that speak to one."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 
 import reamon
 from support.langsmith_server import LangSmithServer
+from support.postgres import postgres_schema
 
 KEY = "lsv2_pt_documentation"
 
@@ -19,3 +20,12 @@ def langsmith(isolated: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[LangS
         yield server
         reamon.shutdown()
         assert (server.violations, server.orphans) == ([], {})
+
+
+@pytest.fixture
+def postgres(isolated: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A schema that the environment names, as a user's does."""
+    with postgres_schema() as url:
+        monkeypatch.setenv("REAMON_POSTGRES__URL", url)
+        yield url
+        reamon.shutdown()

@@ -12,7 +12,11 @@ SCRIPTS = sorted([*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*/monitor.py")])
 
 @pytest.mark.usefixtures("langsmith")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(EXAMPLES)))
-def test_the_example_runs_and_prints_what_its_docstring_shows(script: Path, tmp_path: Path) -> None:
+def test_the_example_runs_and_prints_what_its_docstring_shows(
+    script: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "REAMON_POSTGRES__URL" in script.read_text():
+        request.getfixturevalue("postgres")
     run = subprocess.run(
         [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
