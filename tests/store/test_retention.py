@@ -15,7 +15,7 @@ from reamon.model import Span, SpanStatus
 from reamon.store import SpanWriter, connect
 from reamon.store.limits import YEAR, Limits
 from reamon.store.pruning import PAYLOADS
-from reamon.store.retention import Pruned, prune, vacuum
+from reamon.store.retention import Pruned, overdue, prune, vacuum
 from reamon.testing import make_span
 from support.scripts import run
 from support.stores import START, stored, turn
@@ -293,3 +293,10 @@ def test_a_run_that_was_killed_half_way_is_finished_by_the_next(path: Path) -> N
     assert calls_with_detail(path) == {"young"}
     assert len(totals(path)) == 2001
     assert {total for _, total, _, _ in totals(path)} == {COST}
+
+
+def test_what_is_overdue_is_counted_without_deleting_it(path: Path) -> None:
+    a_store(path, ancient=400, old=31, young=1)
+    assert overdue(path, Limits(), now=today) == {"operations": 4, "agent_executions": 4, "cost_details": 2}
+    prune(path, Limits(), now=today)
+    assert overdue(path, Limits(), now=today) == overdue(path, KEEP_ALL, now=today) == {}

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from reamon.cli import _checks, _cost_checks, _delivery_checks, _postgres_checks
+from reamon.cli import _checks, _cost_checks, _delivery_checks, _postgres_checks, _retention_checks
 from reamon.cli._checks import Finding, Verdict
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._store import add_store_option, store_of_environment, target_of
@@ -49,6 +49,7 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield from _postgres_checks.postgres(settings, arguments.url)
         yield from _delivery_checks.place(settings.home)
         yield from _delivery_checks.backlog(settings.home, settings.abandon_after)
+        yield from _retention_checks.retention(settings, target)
     if not is_postgres(target):
         path = path_of(target)
         yield from _checks.store(path)

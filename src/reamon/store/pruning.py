@@ -173,7 +173,7 @@ class Pruning:
 
     def _prune_summaries(self, before: datetime) -> None:
         condition = f"id < ? AND start_time < ? AND status <> 'running'{self._of_project('workflow_traces')}"
-        parameters = (_bound(before), self._database.moment(before), *self._project_parameters())
+        parameters = (row_bound(before), self._database.moment(before), *self._project_parameters())
         if self._dry_run:
             query = f"SELECT count(*) FROM workflow_traces WHERE {condition}"
             self._summaries += self._database.rows(query, *parameters)[0][0]
@@ -197,7 +197,7 @@ class Pruning:
         Whatever belongs to a row that old belongs to a trace that is older; ids grow with time, and what was pruned
         before is gone, so this reads little else than what has to go.
         """
-        last, end = -1, _bound(before)
+        last, end = -1, row_bound(before)
         query = f"SELECT id, trace_id FROM {table} WHERE id > ? AND id < ? ORDER BY id LIMIT {_LOOKED_AT}"
         while self._is_wanted() and (rows := self._database.rows(query, last, end)):
             last = rows[-1][0]
@@ -205,7 +205,7 @@ class Pruning:
 
     def _traces_with_payloads(self, before: datetime) -> Iterator[list[str]]:
         """The old traces whose roots have payloads, some at a time."""
-        last, end = -1, _bound(before)
+        last, end = -1, row_bound(before)
         query = (
             f"SELECT id, trace_id, {_has_payloads()} FROM workflow_traces"
             f" WHERE id > ? AND id < ? ORDER BY id LIMIT {_LOOKED_AT}"
@@ -249,10 +249,7 @@ class Pruning:
             yield new
 
     def _before(self, limit: timedelta | None) -> datetime | None:
-        """What is older than this has to go; None where nothing can be."""
-        if limit is None or self._now - _FIRST_MOMENT <= limit:
-            return None
-        return self._now - limit
+        return None if limit is None else oldest_kept(self._now, limit)
 
     def _key(self, name: str) -> str:
         """What tells rows apart: on PostgreSQL, several spans may share an `id`."""
@@ -350,7 +347,12 @@ class Pruning:
             time.sleep(min(held, _TARGET))
 
 
-def _bound(before: datetime) -> int:
+def oldest_kept(now: datetime, limit: timedelta) -> datetime | None:
+    """What is older than this has to go; None where nothing can be so old."""
+    return None if now - _FIRST_MOMENT <= limit else now - limit
+
+
+def row_bound(before: datetime) -> int:
     """The lowest row id that a span may have that started at `before`."""
     return row_id_at(from_datetime(before), "000")
 

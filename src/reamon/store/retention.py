@@ -8,13 +8,14 @@ by the age of the trace, since children start later than their root; what still 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from reamon.store.administration import SQLiteDatabase, opened
 from reamon.store.limits import Limits
 from reamon.store.projects import Project, visible
-from reamon.store.pruning import Pruned, Pruning
+from reamon.store.pruning import Pruned, Pruning, oldest_kept, row_bound
 
-__all__ = ["Limits", "Pruned", "prune", "vacuum"]
+__all__ = ["COUNTED_UP_TO", "Limits", "Pruned", "overdue", "prune", "vacuum"]
 
 
 def prune(
@@ -51,6 +52,38 @@ def prune(
         )
         pruning.run()
         return pruning.result()
+
+
+COUNTED_UP_TO: Final = 100_000
+"""Rows up to which `overdue` counts."""
+
+
+def overdue(
+    target: Path | str, limits: Limits, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> dict[str, int]:
+    """How many rows of the tables that grow fastest are older than the limits, quickly: up to `COUNTED_UP_TO`.
+
+    Rows of workflows that still run are among them, though they would stay.
+
+    Raises:
+        StoreError: There is no store, or it cannot be used.
+    """
+    found = {}
+    with opened(target, writable=False) as database:
+        for table, column, limit in (
+            ("operations", "start_time", limits.detail),
+            ("agent_executions", "start_time", limits.detail),
+            ("cost_details", "timestamp", limits.costs),
+        ):
+            before = None if limit is None else oldest_kept(now(), limit)
+            if before is None:
+                continue
+            bound = "" if table == "cost_details" else f"id < {row_bound(before)} AND "
+            query = f"SELECT 1 FROM {table} WHERE {bound}{column} < ? LIMIT {COUNTED_UP_TO}"
+            ((rows,),) = database.rows(f"SELECT count(*) FROM ({query}) AS old", database.moment(before))
+            if rows:
+                found[table] = rows
+    return found
 
 
 def vacuum(target: Path | str) -> None:
