@@ -1,12 +1,15 @@
 """The settings of a store in PostgreSQL."""
 
+import re
 import warnings
-from typing import Any
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from reamon.settings.fields import Positive
 from reamon.settings.sources import EnvironmentSettings
+
+_URL: Final = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message='Field name "schema"')  # pydantic had a method of that name once
@@ -36,6 +39,13 @@ with warnings.catch_warnings():
             le=86_400,
             description="Seconds without a sign of life after which a process's workflows count as interrupted.",
         )
+
+        @field_validator("url")
+        @classmethod
+        def _is_of_postgres(cls, url: SecretStr | None) -> SecretStr | None:
+            if url is not None and not _URL.match(url.get_secret_value().strip()):
+                raise ValueError("it has to look like postgresql://user:password@host:5432/database")
+            return url
 
         @classmethod
         def from_environment(cls, **given: Any) -> "PostgresSettings":
