@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from reamon.analytics.repricing import RepricingReport, reprice
 from reamon.collectors import CostCollector, PriceBook
 from reamon.model import CostData, Span, SpanKind, Usage
-from reamon.store import SpanWriter, Store, connect
+from reamon.store import SpanWriter, Store, connect, repricing
 from reamon.store.cost_grouping import CostFilter
 from reamon.store.cost_queries import read_costs
 from reamon.store.filters import CostDetailFilter
@@ -367,3 +368,29 @@ async def test_writers_go_on_meanwhile(tmp_path: Path) -> None:
     assert isinstance(report, RepricingReport)
     await reprice(path, book(NEW))
     assert set(await totals_of_all(path)) == {Decimal("0.112")}
+
+
+async def test_a_portion_that_gave_way_to_a_writer_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stored(tmp_path / "calls.db", priced(turn(1)))
+    refresh, refusals = repricing.refresh_totals, [deadlock(), deadlock()]
+
+    async def refuse_twice(connection: Any, trace_ids: Any) -> None:
+        await refresh(connection, trace_ids)
+        if refusals:
+            raise refusals.pop()
+
+    monkeypatch.setattr(repricing, "refresh_totals", refuse_twice)
+    report = await reprice(path, book(NEW))
+    assert not refusals
+    assert (report.traces, await totals(str(path))) == (1, [Decimal("0.112")])
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT repricing_id, details FROM repricings").fetchall() == [(report.repricing_id, 2)]
+
+
+def deadlock() -> OperationalError:
+    """What the driver says when PostgreSQL breaks a deadlock."""
+    reason = Exception("deadlock detected")
+    reason.sqlstate = "40P01"  # type: ignore[attr-defined]
+    return OperationalError("UPDATE", {}, reason)

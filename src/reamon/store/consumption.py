@@ -78,13 +78,14 @@ async def read_consumption(connection: AsyncConnection, trace_ids: Sequence[str]
     """
     roots = {row["trace_id"]: row for row in await _rows(connection, _roots(trace_ids))}
     kept = [trace_id for trace_id in trace_ids if trace_id not in roots or not roots[trace_id]["costs_pruned"]]
-    details: defaultdict[str, list[CostDetail]] = defaultdict(list)
-    for row in await _rows(connection, select(COSTS).where(COSTS.c.trace_id.in_(kept)).order_by(COSTS.c.item)):
-        details[row["span_id"]].append(cost_detail(row))
     spans: dict[str, RowMapping] = {}
     for query in _spans(kept):
         for row in await _rows(connection, query):
             spans.setdefault(row["span_id"], row)  # a root that is an agent has a row in two tables
+    # Details come after the spans: a span that is stored just now has been stored with its own.
+    details: defaultdict[str, list[CostDetail]] = defaultdict(list)
+    for row in await _rows(connection, select(COSTS).where(COSTS.c.trace_id.in_(kept)).order_by(COSTS.c.item)):
+        details[row["span_id"]].append(cost_detail(row))
     parents = {span_id: (row["parent_id"], row["kind"]) for span_id, row in spans.items()}
     return [
         *_with_usage(spans, parents, roots, details),

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reamon.errors import StoreError
 from reamon.model import CostDetail
 from reamon.model.ids import RANDOM_BITS, uuid7
 from reamon.store.consumption import Consumption, next_traces, read_consumption
@@ -33,6 +34,8 @@ _REPRICINGS: Final = metadata.tables["repricings"]
 _KEY: Final = ("span_id", "cost_type", "price_version", "item")
 _PORTION: Final = 100
 _LONGEST_PAUSE: Final = 0.05
+_ATTEMPTS: Final = 5
+_DEADLOCK: Final = "40P01"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('reamon.repricing'))")
 _LOCK_TOTALS: Final = text("SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(:numbers AS bigint[])) AS number")
 
@@ -91,16 +94,28 @@ class Repricer:
             after = trace_ids[-1]
 
     async def _reprice(self, trace_ids: Sequence[str]) -> list[Revision]:
+        """Price a portion anew; once more where PostgreSQL chose it to give way to a writer."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._reprice_once(trace_ids)
+            except StoreError as error:
+                if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != _DEADLOCK:
+                    raise
+        return await self._reprice_once(trace_ids)
+
+    async def _reprice_once(self, trace_ids: Sequence[str]) -> list[Revision]:
+        repricing_id = self.repricing_id
         async with self._database.change() as connection:
             if not self._database.is_sqlite:
                 await connection.execute(_LOCK)
             revisions = await self._revisions(connection, trace_ids)
             changed = [revision for revision in revisions if revision.changes]
             if changed:
-                await self._change(connection, changed)
+                repricing_id = await self._change(connection, changed)
+        self.repricing_id = repricing_id  # now that it is committed
         return revisions
 
-    async def _change(self, connection: AsyncConnection, changed: Sequence[Revision]) -> None:
+    async def _change(self, connection: AsyncConnection, changed: Sequence[Revision]) -> str:
         trace_ids = sorted({revision.span.trace_id for revision in changed})
         repricing_id = await self._record(connection, changed)
         await _mark(connection, [detail for revision in changed for detail in revision.superseded], repricing_id)
@@ -111,6 +126,7 @@ class Repricer:
         if not self._database.is_sqlite:
             await _lock_totals(connection, trace_ids)
         await refresh_totals(connection, trace_ids)
+        return repricing_id
 
     async def _revisions(self, connection: AsyncConnection, trace_ids: Sequence[str]) -> list[Revision]:
         spans = await read_consumption(connection, trace_ids)
@@ -130,10 +146,10 @@ class Repricer:
         after = known(detail for revision in changed for detail in revision.after)
         number = sum(len(revision.after) for revision in changed)
         if self.repricing_id is None:
-            self.repricing_id = uuid7(time.time_ns(), randbits(RANDOM_BITS))
-            row = self._row(number, before, after)
+            repricing_id = uuid7(time.time_ns(), randbits(RANDOM_BITS))
+            row = self._row(repricing_id, number, before, after)
             await connection.execute(insert(_REPRICINGS).values(row))
-            return self.repricing_id
+            return repricing_id
         is_it = _REPRICINGS.c.repricing_id == self.repricing_id
         so_far = (await connection.execute(select(_REPRICINGS).where(is_it))).mappings().one()
         sums = {
@@ -144,9 +160,9 @@ class Repricer:
         await connection.execute(update(_REPRICINGS).where(is_it).values(sums))
         return self.repricing_id
 
-    def _row(self, details: int, before: Decimal, after: Decimal) -> dict[str, Any]:
+    def _row(self, repricing_id: str, details: int, before: Decimal, after: Decimal) -> dict[str, Any]:
         return {
-            "repricing_id": self.repricing_id,
+            "repricing_id": repricing_id,
             "timestamp": datetime.now(UTC),
             "price_version": self._version,
             "project": self._which.project,
