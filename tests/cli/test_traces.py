@@ -147,6 +147,21 @@ def test_a_store_in_postgres_is_read_by_its_url(tmp_path: Path, capsys: pytest.C
         assert "conversation" in capsys.readouterr().out
 
 
+def test_a_store_in_postgres_is_the_default_where_nothing_is_exported_to_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with readable("postgres", tmp_path / "calls.db", turn("call-1", 0)) as url:
+        monkeypatch.setenv("REAMON_EXPORTERS", "postgres")
+        address, _, schema = url.partition("?schema=")
+        monkeypatch.setenv("REAMON_POSTGRES__URL", address)
+        monkeypatch.setenv("REAMON_POSTGRES__SCHEMA", schema)
+        assert main(["show", "call-1"]) == 0
+        assert "conversation" in capsys.readouterr().out
+        monkeypatch.setenv("REAMON_EXPORTERS", "sqlite,postgres")
+        assert main(["show", "call-1"]) == 1
+        assert "no store at" in capsys.readouterr().err
+
+
 def test_a_path_and_a_url_are_too_much(db: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["traces", "--db", db, "--url", "postgresql://localhost/test"])

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from reamon.errors import StoreError
 from reamon.model import Span
+from reamon.store.administration import is_postgres
 from reamon.store.creation import write_to_file, write_to_server
 from reamon.store.postgres.urls import PostgresAddress, parse_url
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
@@ -98,8 +99,8 @@ def address_of(target: Path | str) -> SQLiteFile | PostgresDatabase:
         ConfigurationError: It is a URL of PostgreSQL that cannot be read.
         MissingExtraError: It is one, and what PostgreSQL needs is not installed.
     """
-    if isinstance(target, str) and target.startswith(("postgresql", "postgres:")):
-        return PostgresDatabase(parse_url(target))
+    if is_postgres(target):
+        return PostgresDatabase(parse_url(str(target)))
     return SQLiteFile(_sqlite_path(target))
 
 
