@@ -61,7 +61,14 @@ def test_no_password_is_shown_anywhere() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["mysql://ada:secret@db/calls", "secret", "host=db password=secret", "postgresql://ada:secret@db/calls?nope=1", ""],
+    [
+        "mysql://ada:secret@db/calls",
+        "secret",
+        "host=db password=secret",
+        "postgresql://ada:secret@db/calls?nope=1",
+        "postgresql://db:port/calls",
+        "",
+    ],
 )
 def test_what_cannot_be_read_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError, match="has to look like") as refusal:

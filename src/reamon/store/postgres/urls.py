@@ -19,6 +19,7 @@ FEATURE: Final = "a store in PostgreSQL"
 
 _SCHEMES: Final = re.compile(r"^(?:postgresql|postgres)(?:\+\w+)?://")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_PORTS: Final = re.compile(r"[0-9,]*")
 _OF_ASYNCPG: Final = {"ssl": "sslmode"}
 """What asyncpg calls otherwise than PostgreSQL's own library."""
 
@@ -110,7 +111,7 @@ def parse_url(url: str, schema: str | None = None) -> PostgresAddress:
         parameters = dict(conninfo_to_dict(address)) if is_postgres else None
     except ProgrammingError:
         parameters = None
-    if parameters is None:
+    if parameters is None or not _PORTS.fullmatch(str(parameters.get("port") or "")):
         raise ConfigurationError(
             "the address of the PostgreSQL database cannot be read; it has to look like "
             "postgresql://user:password@host:5432/database, with special characters percent-encoded"
