@@ -15,6 +15,7 @@ import reamon
 from reamon.collectors import CostCalculator, CostCollector, PriceBook
 from reamon.collectors.call_costs import Ledger
 from reamon.errors import CostError, ReamonError
+from reamon.exporters import MemoryExporter
 from reamon.testing import Captured, capture_spans
 
 KEYS = {"llm", "tts", "stt", "twilio", "infrastructure", "total"}
@@ -351,3 +352,36 @@ def test_an_amount_beyond_all_reason_is_refused_at_once(calculator: CostCalculat
 def test_hours_that_are_none_are_refused(calculator: CostCalculator) -> None:
     with pytest.raises(CostError, match="max_age_hours"):
         calculator.cleanup_old_calls("long")
+
+
+@pytest.fixture
+def memory() -> MemoryExporter:
+    exporter = MemoryExporter()
+    reamon.configure(exporters=[exporter], collectors=[CostCollector(profile="reautomation2")])
+    return exporter
+
+
+def charged(memory: MemoryExporter) -> int:
+    reamon.flush()
+    return sum(cost.cost_type == "infrastructure" for span in memory.spans for cost in span.costs)
+
+
+def test_a_call_whose_turns_were_traced_before_the_calculator_heard_of_it_is_paid_for_once(
+    memory: MemoryExporter,
+) -> None:
+    with reamon.trace_workflow("turn", call_id="call-1"):
+        pass
+    reamon.flush()
+    calculator = CostCalculator()
+    calculator.calculate_twilio_cost("call-1", 2)  # the application hangs up, and says what that was
+    assert charged(memory) == 1
+    assert calculator.get_call_cost_breakdown("call-1")["infrastructure"] == Decimal("0.001")
+
+
+def test_a_call_that_two_calculators_hear_of_in_a_turn_that_goes_on_is_paid_for_once(memory: MemoryExporter) -> None:
+    with reamon.trace_workflow("turn", call_id="call-1"):
+        CostCalculator().calculate_tts_cost("call-1", "elevenlabs", 5)
+        with reamon.trace_workflow("analytics", call_id="call-1"):
+            CostCalculator().calculate_tts_cost("call-1", "elevenlabs", 5)
+        reamon.flush()  # it has ended, before what was stated for the call does
+    assert charged(memory) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reamon.collectors.call_costs import Ledger
+from reamon.collectors.paid_calls import paid_calls
 from reamon.collectors.price_book import INFRASTRUCTURE, PriceBook
 from reamon.collectors.rates import Rates
 from reamon.errors import CostError
@@ -300,13 +301,22 @@ class CostCalculator:
             details = self.book.per_call(_today())
             if details:
                 self._ledger.add(_name(call_id), "infrastructure", _sum(details))
-                self._state(call_id, details, INFRASTRUCTURE)
+                self._state(call_id, details, INFRASTRUCTURE, once=True)
 
-    def _state(self, call_id: str, details: list[CostData] | tuple[CostData, ...], what: str) -> None:
-        """Record costs on the span that runs here, if it belongs to the call, else on one of their own."""
+    def _state(
+        self, call_id: str, details: list[CostData] | tuple[CostData, ...], what: str, *, once: bool = False
+    ) -> None:
+        """Record costs on the span that runs here, if it belongs to the call, else on one of their own.
+
+        What is paid `once` for the call is left out where the collector or another calculator has charged it.
+        """
         if not self._record:
             return
         here = current_span()
+        if once and not isinstance(innermost(), NoopSpan):
+            paid = paid_calls()
+            if paid is not None and not paid.add(_name(call_id)):
+                return
         if isinstance(here, ActiveSpan) and here.is_recording and here.call_id in {None, _name(call_id)}:
             if here.call_id is None:
                 here.set_call_id(_name(call_id))

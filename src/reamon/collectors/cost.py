@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from reamon.collectors.estimates import Estimator
+from reamon.collectors.paid_calls import PaidCalls, paid_calls
 from reamon.collectors.price_book import INFRASTRUCTURE, PriceBook, cost_type_of
 from reamon.collectors.prices import unknown
 from reamon.collectors.rates import Rates
-from reamon.collectors.recent import Recent
 from reamon.guard import guard
 from reamon.model import CostData, Span, SpanKind, Usage
 from reamon.protocols import Additions
@@ -20,7 +20,6 @@ _TYPE_OF_KIND: Final = {
 }
 """What is paid as what it is; agents, workflows and steps pay for what they used."""
 
-_CALLS_KEPT: Final = 20_000
 _COUNTED: Final = 1_000
 _OTHERS: Final = "others"
 
@@ -70,7 +69,8 @@ class CostCollector:
         self.book = rates
         self._estimator = Estimator() if estimate else None
         self._unknown: Counter[str] = Counter()
-        self._calls = Recent(_CALLS_KEPT)
+        self._calls = PaidCalls()
+        self._shared: PaidCalls | None = None
 
     def collect(self, span: Span) -> Additions | None:
         """The costs of the span's usage, and of the call where it is the first of it."""
@@ -121,12 +121,18 @@ class CostCollector:
         if span.call_id is None:
             return ()
         if any(cost.cost_type == INFRASTRUCTURE for cost in span.costs):
-            self._calls.add(span.call_id)
+            self._is_first(span.call_id)
             return ()
         if span.parent_id is not None:
             return ()
         costs = self.book.per_call_at(_moment(span))
-        return costs if costs and self._calls.add(span.call_id) else ()
+        return costs if costs and self._is_first(span.call_id) else ()
+
+    def _is_first(self, call_id: str) -> bool:
+        """Note that a call is charged. Returns whether neither this collector nor a calculator did that before."""
+        self._shared = paid_calls() or self._shared  # at a shutdown, spans still come when nothing is recorded any more
+        is_new = self._calls.add(call_id)
+        return (self._shared is None or self._shared.add(call_id)) and is_new
 
     def _count(self, usage: Usage) -> None:
         name = f"{usage.provider or '?'}/{usage.model or '?'}"
