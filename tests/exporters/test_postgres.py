@@ -330,7 +330,7 @@ def test_what_a_dead_process_had_running_is_interrupted_by_the_next_start(
     finally:
         other.kill()
         other.communicate()
-    with opened(url) as exporter:
+    with opened(url, dead_after=1.0) as exporter:
         wait_until(lambda: exporter._beat() or statuses(url) == ["interrupted"])
     assert "event='workflows_interrupted' workflows=1 processes=1" in caplog.text
     assert read(url, "SELECT * FROM processes") == []
@@ -373,6 +373,21 @@ def test_a_process_that_lost_its_connection_shows_itself_again(url: str) -> None
         assert held == (1,)
 
 
+def test_after_an_outage_the_living_get_time_to_come_back(url: str) -> None:
+    with opened(url) as exporter:
+        exporter.started([running("another")])
+        assert exporter._open is not None
+        exporter._open.connection.close()
+        with pytest.raises(psycopg.OperationalError):
+            exporter.export([make_span()])
+        exporter.export([make_span("turn", "workflow")])
+        exporter._beat()
+        assert statuses(url) == ["completed", "running"]
+        exporter._settles_at = 0.0  # the time is over
+        exporter._beat()
+        assert statuses(url) == ["completed", "interrupted"]
+
+
 # Forks
 
 
@@ -398,7 +413,7 @@ sys.stdin.read()
     parent = start(code, url)
     assert first_line(parent) == "ready"
     not_seen_for_long(url)
-    with opened(url):  # the parent lives, its child does not
+    with opened(url, dead_after=1.0):  # the parent lives, its child does not
         assert statuses(url) == ["completed", "completed", "interrupted", "running"]
     parent.communicate()
     assert parent.returncode == 0
@@ -420,7 +435,7 @@ time.sleep(60)
     parent.kill()
     parent.wait()
     not_seen_for_long(url)
-    with opened(url) as exporter:
+    with opened(url, dead_after=1.0) as exporter:
         wait_until(lambda: exporter._beat() or statuses(url) == ["interrupted"])
     parent.communicate()
 

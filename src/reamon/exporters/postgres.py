@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -83,6 +84,7 @@ class PostgresExporter:
         self._lock = threading.Lock()
         self._open: _Open | None = None
         self._has_shown_itself = False
+        self._settles_at = 0.0
         self._pulse = Pulse(f"reamon-{name}-pulse", self._beat, settings.dead_after / _BEATS)
 
     @property
@@ -104,6 +106,7 @@ class PostgresExporter:
             try:
                 self._ready()
             except psycopg.Error as error:
+                self._failed(error)
                 where, why = self._address.place, describe(error).strip()
                 log(_LOGGER, logging.WARNING, "postgres_not_ready", place=where, error=why, then="retried")
         self._pulse.start()
@@ -179,7 +182,7 @@ class PostgresExporter:
             try:
                 action(self._ready())
             except psycopg.Error as error:
-                self._close_if_broken(error)
+                self._failed(error)
                 raise explained(error) from error
             except StoreError as error:
                 raise Paused(str(error), "it is looked at again every ten seconds") from error
@@ -224,19 +227,23 @@ class PostgresExporter:
                     self._open.life.see(processes.current_id())
                 self._settle_the_dead(self._open)
             except psycopg.Error as error:
-                self._close_if_broken(error)
+                self._failed(error)
             except StoreError:
                 return
 
     def _settle_the_dead(self, opened: "_Open") -> None:
+        """Mark what the dead had running. After an outage, those who live get time to come back before."""
+        if time.monotonic() < self._settles_at:
+            return
         workflows, dead = opened.life.settle_the_dead(processes.current_id())
         if workflows:
             where = self._address.place
             log(_LOGGER, logging.WARNING, "workflows_interrupted", workflows=workflows, processes=dead, place=where)
 
-    def _close_if_broken(self, error: Exception) -> None:
-        """Part with a connection after an error, unless that was of the moment (a lock, a full disk)."""
-        if self._open is not None and (self._open.connection.closed or not _is_of_the_moment(error)):
+    def _failed(self, error: Exception) -> None:
+        """Part with the connection after an error, unless that was of the moment (a lock, a full disk)."""
+        if self._open is None or self._open.connection.closed or not _is_of_the_moment(error):
+            self._settles_at = time.monotonic() + self._settings.dead_after
             self._close()
 
     def _close(self) -> None:

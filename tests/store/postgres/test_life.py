@@ -13,7 +13,7 @@ from reamon.testing import make_span
 from support.exporters import wait_until
 from support.postgres import connected
 
-A_WHILE = timedelta(minutes=1)
+A_WHILE = timedelta(seconds=5)
 
 
 def signs(connection: BoundedConnection, schema: str) -> LifeSigns:
@@ -31,6 +31,13 @@ def not_seen_for(connection: BoundedConnection, minutes: int) -> None:
 
 def statuses(connection: BoundedConnection) -> list[str]:
     return [status for (status,) in connection.execute("SELECT status FROM workflow_traces ORDER BY id")]
+
+
+@pytest.fixture(autouse=True)
+def server_is_not_new(connection: BoundedConnection) -> None:
+    """Wait, on a server that has just been started: until then, nobody is dead there."""
+    query = "SELECT pg_postmaster_start_time() < now() - interval '6 s'"
+    wait_until(lambda: connection.execute(query).fetchall() == [(True,)])
 
 
 @pytest.fixture

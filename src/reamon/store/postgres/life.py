@@ -3,7 +3,7 @@
 A process that has workflows running holds an advisory lock for as long as its connection lives, and writes down now and
 then that it was seen. It is dead when both are gone: nobody holds the lock, and nothing was seen of it for a while. So
 a connection that is lost costs nobody his life, nor does a process that is too busy to write. The clock is the
-server's, which is the same for all.
+server's, which is the same for all; and after a start of the server, everybody has time to come back.
 """
 
 import socket
@@ -89,7 +89,8 @@ class LifeSigns:
     def _unseen(self, me: str) -> Iterator[str]:
         """The processes of which nothing was seen for a while, dead or not."""
         found = self._connection.execute(
-            "SELECT process_id FROM processes WHERE last_seen < now() - %(a_while)s AND process_id <> %(me)s"
+            "SELECT process_id FROM processes WHERE process_id <> %(me)s"
+            " AND greatest(last_seen, pg_postmaster_start_time()) < now() - %(a_while)s"
             " UNION SELECT DISTINCT process_id FROM workflow_traces t WHERE status = 'running'"
             " AND process_id <> %(me)s AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.process_id = t.process_id)",
             {"a_while": self._dead_after, "me": me},
