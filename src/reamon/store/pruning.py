@@ -92,6 +92,7 @@ class Pruning:
         self._partitions: list[str] = []
         self._transactions = 0
         self._longest = 0.0
+        self._held = 0.0
         self._portion = _FIRST_PORTION
         self._seen: set[str] = set()
         searched = (*DETAILS, "workflow_traces")
@@ -164,6 +165,7 @@ class Pruning:
             with self._short_transaction():
                 database.change(f"UPDATE workflow_traces SET costs_pruned = TRUE WHERE {of_these}", some)
                 gone = database.change(f"DELETE FROM cost_details WHERE {of_these}", some)
+            self._adapt(gone)
             self._count("cost_details", gone)
 
     def _prune_by_time(self, table: str, column: str, before: datetime, also: str = "TRUE") -> None:
@@ -281,6 +283,7 @@ class Pruning:
             with self._short_transaction():
                 self._unindex(table, some, parameters)
                 gone = self._database.change(statement, *parameters)
+            self._adapt(gone)
             yield gone
             if gone < portion:
                 return
@@ -300,6 +303,13 @@ class Pruning:
                 self._unindex("workflow_traces", f"SELECT id FROM workflow_traces WHERE {condition}", (some,))
                 changed = database.change(f"UPDATE workflow_traces SET {nothing} WHERE {condition}", some)
             self._count("workflow_traces", changed)
+
+    def _adapt(self, rows: int) -> None:
+        """Make the next portion larger or smaller, by how long so many rows have taken."""
+        if self._held > _TARGET:
+            self._portion = max(self._portion // 2, 1)
+        elif self._held < _TARGET / 2 and rows >= self._portion:
+            self._portion = min(self._portion * 2, _LARGEST_PORTION)
 
     def _unindex(self, table: str, query: str, parameters: Sequence[object]) -> None:
         """Take the rows that a query finds out of the index of payload search, where there is one."""
@@ -331,17 +341,14 @@ class Pruning:
 
     @contextmanager
     def _short_transaction(self) -> Iterator[None]:
-        """A transaction, after which the next portion is made larger or smaller, and writers get their turn."""
+        """A transaction, after which writers get their turn."""
         with self._database.transaction():
             begun = time.perf_counter()
             yield
         held = time.perf_counter() - begun
         self._transactions += 1
         self._longest = max(self._longest, held)
-        if held > _TARGET:
-            self._portion = max(self._portion // 2, 1)
-        elif held < _TARGET / 2:
-            self._portion = min(self._portion * 2, _LARGEST_PORTION)
+        self._held = held
         if self._database.dialect == "sqlite":
             # SQLite has no queue: who waits for the lock looks for it now and then, so it has to be free for a while.
             time.sleep(min(held, _TARGET))

@@ -25,7 +25,7 @@ from reamon.store.search.query import Query
 _LOOKED_AT: Final = 4_000
 _FIRST_PORTION: Final = 250
 _LARGEST_PORTION: Final = 4_000
-_PAGES: Final = 64  # that one step of merging writes
+_PAGES: Final = 16  # that one step of merging writes
 _TARGET: Final = 0.05  # seconds for which one transaction may hold the write lock
 
 UNFINISHED: Final = "status IN ('running', 'interrupted')"
