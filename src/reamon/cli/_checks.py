@@ -35,6 +35,7 @@ EXTRAS = {
     "parquet": "exports to Parquet",
     "polars": "`to_polars()`, frames of what is in the store",
     "postgres": "PostgresExporter, and reading its store",
+    "redis": "budgets that several machines share",
 }
 """What the optional packages are for, by the extra that brings them."""
 
