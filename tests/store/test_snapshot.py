@@ -21,7 +21,12 @@ def schema(path: Path) -> dict[str, str]:
     with closing(sqlite3.connect(path)) as connection:
         made = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
         statements = {name: " ".join(sql.split()) for name, sql in made if name != VERSION_TABLE}
-    return {name: sql.replace(f'"{name}"', name) for name, sql in statements.items()}  # SQLite quotes what it renamed
+    return {name: plain(name, sql) for name, sql in statements.items()}
+
+
+def plain(name: str, sql: str) -> str:
+    """The statement without the quotes that SQLite puts around what it renamed, or the brackets of old SQLAlchemys."""
+    return sql.replace(f'"{name}"', name).replace("DEFAULT (0)", "DEFAULT 0")
 
 
 def test_the_packaged_statements_are_what_the_migrations_make() -> None:

@@ -29,7 +29,8 @@ def render() -> str:
 
 
 def _tidy(sql: str) -> str:
-    lines = (line.strip() for line in sql.splitlines())
+    plain = sql.replace("DEFAULT (0)", "DEFAULT 0")  # as older versions of SQLAlchemy write what they copy
+    lines = (line.strip() for line in plain.splitlines())
     kept = [line for line in lines if line]
     return "\n".join(
         line if position == 0 or line.startswith(")") else f"  {line}" for position, line in enumerate(kept)
