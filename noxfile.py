@@ -8,7 +8,7 @@ import nox
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTEST = ("python", "-m", "pytest")
-FAST = ("-n", "auto", "-m", "not slow")
+FAST = ("-n", "auto", "--dist", "worksteal", "-m", "not slow")
 TESTS = ("test", "ecosystem")
 
 nox.needs_version = ">=2024.10"
@@ -94,8 +94,9 @@ def langgraph_02(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Lines and branches that the tests reach; too few is a failure (pyproject.toml says how many)."""
+    """Lines and branches that the tests reach, properties with many examples; too few is a failure (pyproject.toml)."""
     install(session, *TESTS)
+    session.env["HYPOTHESIS_PROFILE"] = "thorough"
     session.run(*PYTEST, *FAST, "--cov", "--cov-report", "term-missing", *session.posargs)
 
 

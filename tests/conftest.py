@@ -20,8 +20,9 @@ NO_SKIPS = "NO_SKIPS"
 FOREIGN_SETTINGS = ("REAMON_", "LANGSMITH_", "LANGCHAIN_", "OTEL_")
 
 # A machine that is shared or measured (coverage) is slow at times; a deadline would make tests fail for that.
-hypothesis.settings.register_profile("reamon", deadline=None)
-hypothesis.settings.load_profile("reamon")
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,12 @@ def nothing_stays_current() -> Iterator[None]:
     now = current.get()
     current.set(before)
     assert now is before, f"{now} stayed current"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: half as many workers again as there are cores, since many tests wait for servers and processes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + cores // 2
 
 
 @pytest.hookimpl(wrapper=True)

@@ -89,6 +89,7 @@ def test_the_demo_tells_people_what_to_type_next(tmp_path: Path, capsys: pytest.
     assert "call-7-" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_each_campaign_takes_the_place_of_the_one_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     summaries = []
     for _ in range(2):
@@ -101,6 +102,7 @@ def test_each_campaign_takes_the_place_of_the_one_before(tmp_path: Path, capsys:
     assert summaries[0]["outcomes"] == summaries[1]["outcomes"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_campaign_with_what_was_recorded(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "reamon", "demo", "--calls", "60", "--home", str(tmp_path), "--json"]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -26,7 +26,7 @@ from reamon.store.migrate import upgrade
 from reamon.store.sqlite import VERSION_TABLE
 from reamon.testing import check_exporter, make_span
 from support.exporters import wait_until
-from support.postgres import POSTGRES_URL, connected, postgres_schema, read, with_database
+from support.postgres import POSTGRES_URL, connected, hang_up, postgres_schema, read, with_database
 
 PRELUDE = """
 import os, sys, time
@@ -360,7 +360,7 @@ def test_a_process_that_lost_its_connection_shows_itself_again(url: str) -> None
     with opened(url) as exporter:
         exporter.started([running()])
         assert exporter._open is not None
-        exporter._open.connection.close()
+        hang_up(exporter._open.connection)
         with pytest.raises(psycopg.OperationalError):
             exporter.export([make_span()])
         exporter.export([make_span()])
@@ -377,7 +377,7 @@ def test_after_an_outage_the_living_get_time_to_come_back(url: str) -> None:
     with opened(url) as exporter:
         exporter.started([running("another")])
         assert exporter._open is not None
-        exporter._open.connection.close()
+        hang_up(exporter._open.connection)
         with pytest.raises(psycopg.OperationalError):
             exporter.export([make_span()])
         exporter.export([make_span("turn", "workflow")])
@@ -386,6 +386,17 @@ def test_after_an_outage_the_living_get_time_to_come_back(url: str) -> None:
         exporter._settles_at = 0.0  # the time is over
         exporter._beat()
         assert statuses(url) == ["completed", "interrupted"]
+
+
+def test_a_beat_that_waited_for_the_shutdown_does_not_open_what_was_closed(url: str) -> None:
+    with opened(url) as exporter:
+        beat = threading.Thread(target=exporter._beat)
+        with exporter._lock:
+            beat.start()
+            exporter._pulse.stop()
+            exporter._close()
+        beat.join()
+        assert exporter._open is None
 
 
 # Forks

@@ -1,6 +1,7 @@
 """A pipeline that is fed with spans as they are."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def make_pipeline(tmp_path: Path) -> Iterator[MakePipeline]:
         return pipeline
 
     yield make
-    for pipeline in pipelines:
-        pipeline.shutdown(0.5)
+    if pipelines:
+        with ThreadPoolExecutor(len(pipelines)) as pool:
+            list(pool.map(lambda pipeline: pipeline.shutdown(0.5), pipelines))
 
 
 def _as_it_is(item: Span) -> Span:

@@ -1,13 +1,17 @@
 """Migrations: up and down with data in the file, and no difference between their result and the models."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
@@ -117,3 +121,53 @@ def test_a_path_with_a_percent_sign_can_be_migrated(tmp_path: Path) -> None:
     path = tmp_path / "100% mine.db"
     upgrade(path)
     assert names(path) >= set(metadata.tables)
+
+
+def test_two_threads_migrate_two_stores_at_once(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.db" for number in range(8)]
+    with ThreadPoolExecutor(len(paths)) as pool:
+        list(pool.map(upgrade, paths))
+    assert all(names(path) >= set(metadata.tables) for path in paths)
+
+
+def test_an_application_that_is_migrating_its_own_tables_meanwhile_is_not_disturbed(tmp_path: Path) -> None:
+    """Alembic's commands have one `op` and one `context` for the whole process: they are the application's."""
+    theirs, ours = tmp_path / "theirs.db", tmp_path / "ours.db"
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        under_way.set()
+        assert go_on.wait(20)
+
+    config = Config(attributes={"path": theirs, "pause": pause})
+    config.set_main_option("script_location", str(scripts_of_an_application(tmp_path / "migrations")))
+    with ThreadPoolExecutor(1) as pool:
+        application = pool.submit(command.upgrade, config, "head")
+        assert under_way.wait(20)
+        upgrade(ours)
+        downgrade(ours, "0001")
+        go_on.set()
+        application.result(20)
+    assert names(theirs) == {"alembic_version", "before", "after"}
+    assert names(ours).isdisjoint({"before", "after"})
+
+
+def scripts_of_an_application(directory: Path) -> Path:
+    """Migrations that are paused between two tables."""
+    (directory / "versions").mkdir(parents=True)
+    (directory / "env.py").write_text(
+        "from alembic import context\n"
+        "from sqlalchemy import create_engine\n"
+        "with create_engine(f\"sqlite:///{context.config.attributes['path']}\").begin() as connection:\n"
+        "    context.configure(connection=connection)\n"
+        "    context.run_migrations()\n"
+    )
+    (directory / "versions" / "first.py").write_text(
+        "from alembic import context, op\n"
+        "revision, down_revision = 'first', None\n"
+        "def upgrade():\n"
+        "    op.execute('CREATE TABLE before (id INTEGER)')\n"
+        "    context.config.attributes['pause']()\n"
+        "    op.execute('CREATE TABLE after (id INTEGER)')\n"
+    )
+    return directory

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -70,6 +71,16 @@ def connected(url: str, timeouts: Timeouts | None = None) -> Iterator[BoundedCon
     """A connection as the exporter has it: in the schema of the URL."""
     with connect(parse_url(url), timeouts or Timeouts()) as connection:
         yield connection
+
+
+def hang_up(connection: BoundedConnection) -> None:
+    """Close a connection and wait until the server has noticed, and let go of its locks."""
+    pid = connection.info.backend_pid
+    connection.close()
+    there = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+    with psycopg.connect(POSTGRES_URL, autocommit=True) as observer:
+        while observer.execute(there, (pid,)).fetchall():
+            time.sleep(0.002)
 
 
 def read(url: str, query: str, *parameters: Any) -> list[Any]:

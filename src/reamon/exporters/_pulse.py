@@ -25,6 +25,11 @@ class Pulse:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has begun and was not ended."""
+        return self._thread is not None
+
     def start(self) -> None:
         """Begin, unless it has begun. An interpreter that is going down begins nothing."""
         with self._lock:
@@ -40,7 +45,7 @@ class Pulse:
             self._thread = thread
 
     def stop(self) -> None:
-        """End. A call that is going on is not waited for."""
+        """End. A call that is going on is not waited for; one that has to wait sees afterwards whether it `goes_on`."""
         with self._lock:
             self._stopped.set()
             self._thread = None

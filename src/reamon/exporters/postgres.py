@@ -219,6 +219,8 @@ class PostgresExporter:
         """Show that this process lives, and look who does not. Trouble with the server is the lane's to tell."""
         psycopg = _psycopg()
         with self._lock:
+            if not self._pulse.goes_on:  # we were shut down while this waited
+                return
             try:
                 if self._open is None:
                     self._ready()

@@ -1,23 +1,28 @@
 """Migrations: Alembic run from the package, with no ini file and no global state.
 
+Alembic's commands, and its `op` and `context`, belong to one thread of the process. So they belong to the application,
+which may be migrating its own tables while we migrate ours: we use the parts below them, and hand every migration its
+operations.
+
 Migration ids count up ("0001", "0002", ...), which is how a store that is newer than this reamon is recognised without
 Alembic.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.search.fts import forget
-from reamon.store.sqlite import SCHEMA_VERSION, schema_version
+from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, schema_version
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -34,7 +39,7 @@ def upgrade(target: Path | str, revision: str = "head", *, schema: str | None = 
     """
     with _transaction(target, schema) as connection:
         _forget_search(connection, revision)
-        command.upgrade(_config(connection), revision)
+        _migrate(connection, lambda scripts, current: scripts._upgrade_revs(revision, current))
 
 
 def downgrade(target: Path | str, revision: str, *, schema: str | None = None) -> None:
@@ -47,13 +52,16 @@ def downgrade(target: Path | str, revision: str, *, schema: str | None = None) -
     """
     with _transaction(target, schema) as connection:
         _forget_search(connection, revision)
-        command.downgrade(_config(connection), revision)
+        _migrate(connection, lambda scripts, current: scripts._downgrade_revs(revision, current))
 
 
-def _config(connection: Connection) -> Config:
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    return config
+def _migrate(connection: Connection, steps: Callable[[ScriptDirectory, Any], Any]) -> None:
+    """Take the steps that lead from the store's version to the one that is wanted."""
+    scripts = ScriptDirectory(str(_SCRIPTS))
+    context = MigrationContext.configure(
+        connection, opts={"version_table": VERSION_TABLE, "fn": lambda current, _: steps(scripts, current)}
+    )
+    context.run_migrations(op=Operations(context))
 
 
 def _forget_search(connection: Connection, revision: str) -> None:

@@ -11,7 +11,7 @@ from reamon.store.postgres.life import LifeSigns
 from reamon.store.postgres.writer import PostgresWriter
 from reamon.testing import make_span
 from support.exporters import wait_until
-from support.postgres import connected
+from support.postgres import connected, hang_up
 
 A_WHILE = timedelta(seconds=5)
 
@@ -52,7 +52,7 @@ def theirs(url: str, connection: BoundedConnection, schema: str) -> Iterator[Bou
 def test_a_process_that_was_just_seen_lives_though_its_connection_is_lost(
     theirs: BoundedConnection, connection: BoundedConnection, schema: str
 ) -> None:
-    theirs.close()
+    hang_up(theirs)
     assert signs(connection, schema).settle_the_dead("mine") == (0, 0)
     assert statuses(connection) == ["running"]
 
@@ -67,7 +67,7 @@ def test_a_process_that_holds_its_connection_lives_though_nothing_was_seen_of_it
 def test_a_process_of_which_neither_is_left_is_dead_and_its_workflows_are_interrupted(
     theirs: BoundedConnection, connection: BoundedConnection, schema: str
 ) -> None:
-    theirs.close()
+    hang_up(theirs)
     not_seen_for(connection, 2)
     assert signs(connection, schema).settle_the_dead("mine") == (1, 1)
     assert statuses(connection) == ["interrupted"]
@@ -84,7 +84,7 @@ def test_a_process_that_nobody_has_ever_seen_is_dead(connection: BoundedConnecti
 def test_who_comes_back_from_the_dead_goes_on_with_what_was_taken_for_interrupted(
     url: str, theirs: BoundedConnection, connection: BoundedConnection, schema: str
 ) -> None:
-    theirs.close()
+    hang_up(theirs)
     not_seen_for(connection, 2)
     signs(connection, schema).settle_the_dead("mine")
     with connected(url) as again:
@@ -106,10 +106,7 @@ def test_a_lock_that_the_last_connection_still_held_is_taken_as_soon_as_it_is_fr
     with connected(url) as again:
         second = signs(again, schema)
         second.show("theirs")
-        pid = theirs.info.backend_pid
-        theirs.close()
-        held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
-        wait_until(lambda: not connection.execute(held, (pid,)).fetchall())
+        hang_up(theirs)
         second.see("theirs")
         not_seen_for(connection, 60)
         assert signs(connection, schema).settle_the_dead("mine") == (0, 0)
@@ -126,7 +123,7 @@ def test_who_withdraws_leaves_nothing(theirs: BoundedConnection, connection: Bou
 def test_a_row_that_is_being_written_is_settled_the_next_time(
     url: str, theirs: BoundedConnection, connection: BoundedConnection, schema: str
 ) -> None:
-    theirs.close()
+    hang_up(theirs)
     not_seen_for(connection, 2)
     with connected(url) as third:
         with third.transaction():

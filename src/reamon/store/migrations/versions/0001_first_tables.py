@@ -6,7 +6,7 @@ On PostgreSQL the key of a span joins its integer one, and the two tables that g
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.operations import Operations
 
 from reamon.store.types import Json, LargeCount, Money, Quantity, RowId, UtcDateTime
 
@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade(op: Operations) -> None:
     """Make the tables."""
     op.create_table(
         "agent_executions",
@@ -52,10 +52,10 @@ def upgrade() -> None:
         sa.Column("output_data", Json(), nullable=True),
         sa.Column("state_before", Json(), nullable=True),
         sa.Column("state_after", Json(), nullable=True),
-        _key("span_id"),
-        **_partitioned(),
+        _key(op, "span_id"),
+        **_partitioned(op),
     )
-    _create_default_partition("agent_executions")
+    _create_default_partition(op, "agent_executions")
     op.create_index("ix_agent_executions_trace_id", "agent_executions", ["trace_id"], unique=False)
     op.create_table(
         "cost_details",
@@ -110,10 +110,10 @@ def upgrade() -> None:
         sa.Column("error_stack", sa.String(), nullable=True),
         sa.Column("input_data", Json(), nullable=True),
         sa.Column("output_data", Json(), nullable=True),
-        _key("span_id"),
-        **_partitioned(),
+        _key(op, "span_id"),
+        **_partitioned(op),
     )
-    _create_default_partition("operations")
+    _create_default_partition(op, "operations")
     op.create_index("ix_operations_trace_id", "operations", ["trace_id"], unique=False)
     op.create_table(
         "workflow_traces",
@@ -147,7 +147,7 @@ def upgrade() -> None:
         sa.Column("error_stack", sa.String(), nullable=True),
         sa.Column("input_data", Json(), nullable=True),
         sa.Column("output_data", Json(), nullable=True),
-        _key("trace_id"),
+        _key(op, "trace_id"),
     )
     op.create_index("ix_workflow_traces_call_id", "workflow_traces", ["call_id"], unique=False)
     op.create_index(
@@ -160,25 +160,25 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
+def downgrade(op: Operations) -> None:
     """Drop the tables, with all that was recorded."""
     for table in ("workflow_traces", "operations", "cost_details", "agent_executions"):
         op.drop_table(table)
 
 
-def _is_postgres() -> bool:
+def _is_postgres(op: Operations) -> bool:
     return op.get_bind().dialect.name == "postgresql"
 
 
-def _key(name: str) -> sa.PrimaryKeyConstraint:
-    return sa.PrimaryKeyConstraint("id", name) if _is_postgres() else sa.PrimaryKeyConstraint("id")
+def _key(op: Operations, name: str) -> sa.PrimaryKeyConstraint:
+    return sa.PrimaryKeyConstraint("id", name) if _is_postgres(op) else sa.PrimaryKeyConstraint("id")
 
 
-def _partitioned() -> dict[str, Any]:
-    return {"postgresql_partition_by": "RANGE (id)"} if _is_postgres() else {}
+def _partitioned(op: Operations) -> dict[str, Any]:
+    return {"postgresql_partition_by": "RANGE (id)"} if _is_postgres(op) else {}
 
 
-def _create_default_partition(table: str) -> None:
+def _create_default_partition(op: Operations, table: str) -> None:
     """Make the partition of what belongs to no other; writers make those of the weeks."""
-    if _is_postgres():
+    if _is_postgres(op):
         op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")

@@ -3,8 +3,7 @@
 from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
-from alembic import op
-from alembic.operations import BatchOperations
+from alembic.operations import BatchOperations, Operations
 
 from reamon.store.types import Json, Labels, Money, UtcDateTime
 
@@ -16,23 +15,23 @@ depends_on = None
 _SUPERSEDED_BY = "fk_cost_details_superseded_by"
 
 
-def upgrade() -> None:
+def upgrade(op: Operations) -> None:
     """Add what is new; of what was recorded, cost details learn their project."""
-    _create_tables()
-    _create_trace_indexes()
+    _create_tables(op)
+    _create_trace_indexes(op)
     op.add_column("workflow_traces", sa.Column("costs_pruned", sa.Boolean(), nullable=False, server_default=sa.false()))
-    _widen_cost_details()
-    if _is_postgres():
-        _create_processes()
+    _widen_cost_details(op)
+    if _is_postgres(op):
+        _create_processes(op)
 
 
-def downgrade() -> None:
+def downgrade(op: Operations) -> None:
     """Drop what is new, superseded cost details included: the older version would count them."""
-    if _is_postgres():
+    if _is_postgres(op):
         op.drop_table("processes")
     op.execute("DELETE FROM cost_details WHERE superseded_by IS NOT NULL")
     op.drop_index("ix_cost_details_timestamp", "cost_details")
-    with _changing_cost_details() as details:
+    with _changing_cost_details(op) as details:
         details.drop_constraint(_SUPERSEDED_BY, type_="foreignkey")
         for column in ("superseded_by", "estimated", "project"):
             details.drop_column(column)
@@ -55,7 +54,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _create_tables() -> None:
+def _create_tables(op: Operations) -> None:
     op.create_table(
         "repricings",
         sa.Column("repricing_id", sa.String(), nullable=False),
@@ -154,11 +153,11 @@ def _create_tables() -> None:
     )
 
 
-def _is_postgres() -> bool:
+def _is_postgres(op: Operations) -> bool:
     return op.get_bind().dialect.name == "postgresql"
 
 
-def _create_processes() -> None:
+def _create_processes(op: Operations) -> None:
     """Make the table of who writes from where; a SQLite file has locks of the operating system instead."""
     op.create_table(
         "processes",
@@ -170,7 +169,7 @@ def _create_processes() -> None:
     )
 
 
-def _create_trace_indexes() -> None:
+def _create_trace_indexes(op: Operations) -> None:
     op.create_index("ix_workflow_traces_trace_id", "workflow_traces", ["trace_id"])
     op.create_index("ix_workflow_traces_project", "workflow_traces", ["project", "id"])
     op.create_index("ix_workflow_traces_workflow_name", "workflow_traces", ["workflow_name", "id"])
@@ -193,8 +192,8 @@ def _create_trace_indexes() -> None:
     )
 
 
-def _widen_cost_details() -> None:
-    with _changing_cost_details() as details:
+def _widen_cost_details(op: Operations) -> None:
+    with _changing_cost_details(op) as details:
         details.add_column(sa.Column("project", sa.String(), nullable=True))
         details.add_column(sa.Column("estimated", sa.Boolean(), nullable=False, server_default=sa.false()))
         details.add_column(sa.Column("superseded_by", sa.String(), nullable=True))
@@ -206,6 +205,6 @@ def _widen_cost_details() -> None:
     )
 
 
-def _changing_cost_details() -> AbstractContextManager[BatchOperations]:
+def _changing_cost_details(op: Operations) -> AbstractContextManager[BatchOperations]:
     """A change of the table; SQLite, which cannot add or drop a foreign key, copies it."""
     return op.batch_alter_table("cost_details", table_kwargs={"sqlite_with_rowid": False})
