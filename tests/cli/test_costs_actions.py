@@ -230,3 +230,19 @@ def test_a_model_to_compare_with_has_a_provider(calls: str, capsys: pytest.Captu
     with pytest.raises(SystemExit, match="2"):
         main(["costs", "insights", "--db", calls, "--instead", "gpt-4o"])
     assert "'gpt-4o' is not of the form PROVIDER/MODEL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["reprice", "insights"])
+def test_an_action_looks_where_its_command_was_told_to(
+    action: str, db: str, rates: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--rates", rates, *(["--dry-run"] if action == "reprice" else [])]
+    assert main(["costs", action, *options, "--db", db, "--json"]) == 0
+    said = capsys.readouterr().out
+    assert main(["costs", "--db", db, "--json", action, *options]) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_two_stores_are_refused(db: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["costs", "--db", db, "insights", "--url", "postgresql://localhost/calls"]) == 1
+    assert "--db and --url name two stores" in capsys.readouterr().err

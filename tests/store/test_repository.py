@@ -12,7 +12,7 @@ from reamon.errors import StoreError
 from reamon.model import CostData, SpanKind, SpanStatus, Usage
 from reamon.model.ids import uuid7
 from reamon.model.times import to_datetime
-from reamon.store import Store, TraceFilter, connect
+from reamon.store import Store, TraceFilter, administration, connect
 from reamon.store.sqlite import VERSION_TABLE
 from reamon.testing import make_span, sample_spans
 from reamon.testing.samples import running_spans
@@ -174,6 +174,17 @@ async def test_a_path_may_hold_what_means_something_in_a_url(tmp_path: Path) -> 
     path = tmp_path / "50% of #1?.db"
     async with Store.open(stored(path, turn("call-1", 0))) as store:
         assert len((await store.traces.query()).items) == 1
+
+
+async def test_a_url_says_it_in_percent_signs_and_to_every_part_of_the_store_the_same(tmp_path: Path) -> None:
+    path = stored(tmp_path / "calls of 50%?.db", turn("call-1", 0))
+    url = f"sqlite:///{tmp_path}/calls%20of%2050%25%3F.db"
+    async with Store.open(url) as store:
+        assert len((await store.traces.query()).items) == 1
+    with administration.opened(url, writable=False) as database:
+        assert database.where == str(path)
+    with pytest.raises(StoreError, match="has no parameters"):
+        Store.open(f"{url}?mode=ro")
 
 
 def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:

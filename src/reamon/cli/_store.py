@@ -40,7 +40,10 @@ def target_of(arguments: argparse.Namespace) -> Path | str:
 
     Raises:
         ConfigurationError: The settings that say where it is cannot be used.
+        StoreError: Two were given, one to a command and one to its action.
     """
+    if arguments.db is not None and arguments.url is not None:
+        raise StoreError("--db and --url name two stores: give one of them")
     if arguments.db is not None:
         return Path(arguments.db)
     if arguments.url is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from reamon.cli import _insights, _reconciliation, _repricing
+from reamon.cli._actions import leave_to_command
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._periods import add_period_options, period_of
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
@@ -34,9 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
     parser.set_defaults(action=report)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", help="more about costs; each has its --help")
-    _add(actions, _insights, "insights", "say where money goes, and where it need not, each with its evidence")
-    _add(actions, _repricing, "reprice", "price what was recorded with other prices; the old figures are kept")
-    _add(actions, _reconciliation, "reconcile", "compare a provider's invoice, a CSV file, with what was recorded")
+    _add(parser, actions, _insights, "insights", "say where money goes, and where it need not, each with its evidence")
+    _add(parser, actions, _repricing, "reprice", "price what was recorded with other prices; the old figures are kept")
+    _add(
+        parser,
+        actions,
+        _reconciliation,
+        "reconcile",
+        "compare a provider's invoice, a CSV file, with what was recorded",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,10 +78,17 @@ def meant(arguments: argparse.Namespace) -> "CostFilter":
     return CostFilter(since=since, until=until, call_id=arguments.call)
 
 
-def _add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]", home: Any, name: str, purpose: str) -> None:
+def _add(
+    command: argparse.ArgumentParser,
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    home: Any,
+    name: str,
+    purpose: str,
+) -> None:
     parser = actions.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
     home.add_arguments(parser)
     parser.set_defaults(action=home.run)
+    leave_to_command(parser, command)
 
 
 def _dimensions(text: str) -> tuple[str, ...]:

@@ -198,20 +198,22 @@ def is_postgres(target: Path | str) -> bool:
 
 
 def path_of(target: Path | str) -> Path:
-    """The file that `target` names.
+    """The file that `target` names: a path, or a URL in which `%20` is a space.
 
     Raises:
-        StoreError: It is the URL of something else.
+        StoreError: It is the URL of something else, or has parameters (`?mode=ro`), which mean nothing here.
 
     Example:
-        >>> path_of("sqlite:///calls.db").name
-        'calls.db'
+        >>> path_of("sqlite:///calls%20of%20may.db").name
+        'calls of may.db'
     """
     if isinstance(target, Path) or "://" not in target:
         return Path(target)
     scheme, _, rest = target.partition("://")
     if scheme.partition("+")[0] != "sqlite" or not rest.startswith("/") or len(rest) < 2:
         raise StoreError(f"{scheme}:// is no store: give a path, sqlite:///path, or postgresql://host/database")
+    if "?" in rest:
+        raise StoreError(f"{target}: a SQLite file's URL has no parameters; a ? in its name is written %3F")
     return Path(unquote(rest[1:]))
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, Column, MetaData, String, Table, make_url, select
-from sqlalchemy.exc import ArgumentError, ProgrammingError
+from sqlalchemy import URL, Column, MetaData, String, Table, select
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from reamon.errors import StoreError
 from reamon.model import Span
-from reamon.store.administration import is_postgres
+from reamon.store.administration import is_postgres, path_of
 from reamon.store.creation import write_to_file, write_to_server
 from reamon.store.postgres.urls import PostgresAddress, parse_url
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
@@ -101,7 +101,7 @@ def address_of(target: Path | str) -> SQLiteFile | PostgresDatabase:
     """
     if is_postgres(target):
         return PostgresDatabase(parse_url(str(target)))
-    return SQLiteFile(_sqlite_path(target))
+    return SQLiteFile(path_of(target))
 
 
 async def check_schema(connection: AsyncConnection, place: str) -> None:
@@ -122,17 +122,3 @@ async def check_schema(connection: AsyncConnection, place: str) -> None:
         return
     advice = "upgrade reamon" if str(found) > SCHEMA_VERSION else "run `reamon migrate`"
     raise StoreError(f"{place} has schema {found} and this reamon reads {SCHEMA_VERSION}: {advice}")
-
-
-def _sqlite_path(target: Path | str) -> Path:
-    if isinstance(target, Path) or "://" not in target:
-        return Path(target)
-    try:
-        url = make_url(target)
-    except ArgumentError:
-        raise StoreError(f"{target!r} is no database URL: give a path, sqlite:///path or postgresql://…") from None
-    if url.get_backend_name() != "sqlite" or not url.database:
-        raise StoreError(
-            f"{url.render_as_string()} is neither a SQLite file nor PostgreSQL: give a path, sqlite:///path or postgresql://…"
-        )
-    return Path(url.database)
