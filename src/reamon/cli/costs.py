@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         actions,
         _reconciliation,
         "reconcile",
-        "compare a provider's invoice, a CSV file, with what was recorded",
+        "compare a provider's invoice (CSV) with what was recorded",
     )
 
 
