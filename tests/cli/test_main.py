@@ -49,6 +49,26 @@ def test_every_command_is_a_module_with_the_two_functions(name: str) -> None:
     assert callable(module.run)
 
 
+ACTIONS = [("costs", name) for name in ("insights", "reprice", "reconcile")] + [
+    ("outbox", name) for name in ("list", "show", "export", "replay", "drop")
+]
+
+
+@pytest.mark.parametrize("names", [(name,) for name in COMMANDS] + ACTIONS, ids=" ".join)
+def test_every_command_and_action_has_a_help(names: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([*names, "--help"])
+    told = capsys.readouterr().out
+    assert told.startswith(f"usage: reamon {' '.join(names)} ")
+    assert "%(" not in told
+
+
+def test_help_of_an_action_tells_its_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["costs", "insights", "--help"])
+    assert "the time zone of days (default: UTC)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["traces", "show", "doctor", "migrate"])
 def test_help_of_a_command_tells_where_the_store_is_looked_for(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -16,4 +16,10 @@ def leave_to_command(action: argparse.ArgumentParser, command: argparse.Argument
     shared = {option.dest for option in command._actions}
     for option in action._actions:
         if option.dest in shared:
+            option.help = _with_default(option)
             option.default = argparse.SUPPRESS
+
+
+def _with_default(option: argparse.Action) -> str | None:
+    """The option's help with its default written out, since argparse knows no default of it from here on."""
+    return None if option.help is None else option.help.replace("%(default)s", str(option.default))
