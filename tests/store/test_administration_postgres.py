@@ -70,6 +70,20 @@ def test_a_project_is_pruned_alone(url: str) -> None:
     assert read(url, "SELECT count(*) FROM operations") == [5]
 
 
+def test_a_total_survives_the_late_finish_of_what_was_interrupted(url: str) -> None:
+    ancient = turn("interrupted", -400 * DAY)
+    exporter = PostgresExporter(url)
+    exporter.export(ancient)
+    with connected(url) as connection:
+        connection.execute("UPDATE workflow_traces SET status = 'interrupted' WHERE call_id = 'interrupted'")
+    prune(url, Limits(), now=today)
+    exporter.export(ancient[4:])
+    exporter.shutdown(5.0)
+    query = "SELECT {} FROM workflow_traces WHERE call_id = 'interrupted'"
+    found = [read(url, query.format(column))[0] for column in ("status", "total_cost", "cost_status")]
+    assert found == ["completed", Decimal("0.0628"), "complete"]
+
+
 def test_summaries_go_where_somebody_asks_for_it(url: str) -> None:
     assert prune(url, Limits(summaries=timedelta(days=365)), now=today).summaries == 1
     assert sorted(call for call in read(url, "SELECT call_id FROM workflow_traces") if call) == ["old", "young"]

@@ -164,6 +164,18 @@ def test_a_total_survives_old_spans_that_arrive_once_more(path: Path) -> None:
     assert totals(path) == {("old", COST, "complete", True)}
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_total_survives_the_late_finish_of_what_was_interrupted(path: Path, times: int) -> None:
+    old = turn("old", -366 * DAY)
+    stored(path, [*old[:4], old[4].replace(status=SpanStatus.RUNNING, end_ns=None)])
+    with closing(connect(path)) as connection:
+        SpanWriter(connection).interrupt(["process-1"])
+    prune(path, Limits(), now=today)
+    replay(path, [*old[:1], *turn("young", -1 * DAY), *old[4:] * times])
+    assert totals(path) == {("old", COST, "complete", True), ("young", COST, "complete", False)}
+    assert ask(path, "SELECT DISTINCT status FROM workflow_traces") == [("completed",)]
+
+
 def test_a_total_stays_right_while_only_the_operations_have_gone(path: Path) -> None:
     old = turn("old", -31 * DAY)
     stored(path, old)

@@ -1,8 +1,9 @@
 """Inserts: many rows in few statements, and what to do about rows that are there already."""
 
 import sqlite3
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Final
 
 from reamon.store.places import HELD_HERE, Places
@@ -15,6 +16,8 @@ _ROWS_PER_STATEMENT: Final = (24, 4, 1)
 """Few sizes, so that SQLite compiles few statements; 24 rows of our widest table stay below the 999 parameters that old
 SQLite versions allow."""
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class Insert:
     """An INSERT into one table.
@@ -24,11 +27,20 @@ class Insert:
         columns: Its columns, in the order of the rows' values.
         conflict: The columns of which two rows cannot agree, in parentheses.
         replace: On what condition a row that is there already is replaced; None for never.
+        instead: What its columns become then that do not simply become the new row's.
     """
 
-    def __init__(self, table: str, columns: Sequence[str], conflict: str, *, replace: str | None = None) -> None:
+    def __init__(
+        self,
+        table: str,
+        columns: Sequence[str],
+        conflict: str,
+        *,
+        replace: str | None = None,
+        instead: Mapping[str, str] = _NOTHING,
+    ) -> None:
         row = f"({', '.join('?' * len(columns))})"
-        assignments = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        assignments = ", ".join(f"{column} = {instead.get(column, f'excluded.{column}')}" for column in columns)
         action = "NOTHING" if replace is None else f"UPDATE SET {assignments} WHERE {replace}"
         head, tail = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ", f" ON CONFLICT{conflict} DO {action}"
         self._width = len(columns)
@@ -56,14 +68,22 @@ class KeyedInsert(Insert):
         columns: Its columns, `id` first and `key` second.
         key: The column of the true key.
         replace: On what condition a row with the same true key is replaced; None for never.
+        instead: As for `Insert`.
     """
 
-    def __init__(self, table: str, columns: Sequence[str], *, key: str, replace: str | None = None) -> None:
+    def __init__(
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        key: str,
+        replace: str | None = None,
+        instead: Mapping[str, str] = _NOTHING,
+    ) -> None:
         same = f"{table}.{key} = excluded.{key}"
         condition = None if replace is None else f"{same} AND {table}.{replace}"
-        super().__init__(table, columns, "(id)", replace=condition)
+        super().__init__(table, columns, "(id)", replace=condition, instead=instead)
         self._find = f"SELECT id, {key} FROM {table} WHERE {HELD_HERE}"
-        self._remove = f"DELETE FROM {table} WHERE id = ? AND {replace or 'FALSE'}"
         _, self._insert_one = self._statements[-1]
 
     def run(self, connection: sqlite3.Connection, values: Values) -> bool:
@@ -82,8 +102,6 @@ class KeyedInsert(Insert):
         place = next((number for number, owner in held.items() if owner == key), None)
         if place is None:
             place = _free_place(places, held)
-        elif not connection.execute(self._remove, (place,)).rowcount:
-            return
         connection.execute(self._insert_one, [place, *row[1:]])
 
 

@@ -38,7 +38,7 @@ _WORKFLOW: Final = SpanKind.WORKFLOW
 INTERRUPTED_REASON: Final = "its process died; when it ended is not known"
 
 _UNFINISHED: Final = "status IN ('running', 'interrupted')"
-_COSTS_KEPT: Final = "NOT costs_pruned"  # what no details are left of cannot be added up again
+_COSTS_KEPT: Final = "NOT workflow_traces.costs_pruned"  # what no details are left of cannot be added up again
 _NOT_STORABLE: Final = (
     ValueError,
     TypeError,
@@ -54,7 +54,16 @@ _operations = KeyedInsert("operations", OPERATION_COLUMNS, key="span_id")
 _plain_operations = KeyedInsert("operations", PLAIN_COLUMNS, key="span_id")
 _agents = KeyedInsert("agent_executions", AGENT_COLUMNS, key="span_id")
 _starts = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id")
-_finishes = KeyedInsert("workflow_traces", WORKFLOW_COLUMNS, key="trace_id", replace=_UNFINISHED)
+_finishes = KeyedInsert(
+    "workflow_traces",
+    WORKFLOW_COLUMNS,
+    key="trace_id",
+    replace=_UNFINISHED,
+    instead={
+        column: f"CASE WHEN {_COSTS_KEPT} THEN excluded.{column} ELSE workflow_traces.{column} END"
+        for column in ("total_cost", "cost_status")
+    },
+)
 _details = Insert("cost_details", COST_COLUMNS, "(span_id, cost_type, price_version, item)", replace="TRUE")
 
 _UPDATE_AGENT: Final = f"UPDATE agent_executions SET cost = ? WHERE {HELD_HERE} AND span_id = ?"

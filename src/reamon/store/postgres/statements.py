@@ -81,6 +81,10 @@ UPSERT_FINISHES: Final = (
         "total_cost = excluded.total_cost",
         "total_cost = CASE WHEN w.costs_pruned THEN w.total_cost ELSE excluded.total_cost END",
     )
+    .replace(
+        "cost_status = excluded.cost_status",
+        "cost_status = CASE WHEN w.costs_pruned THEN w.cost_status ELSE excluded.cost_status END",
+    )
     .replace("INTO workflow_traces", "INTO workflow_traces AS w")
     + " WHERE w.status IN ('running', 'interrupted')"
 )
