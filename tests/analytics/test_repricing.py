@@ -18,14 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
+import reamon
 from reamon.analytics.repricing import RepricingReport, reprice
-from reamon.collectors import CostCollector, PriceBook
+from reamon.collectors import CostCalculator, CostCollector, PriceBook
 from reamon.model import CostData, Span, SpanKind, Usage
+from reamon.protocols import Additions
 from reamon.store import SpanWriter, Store, connect, repricing
 from reamon.store.cost_grouping import CostFilter
 from reamon.store.cost_queries import read_costs
 from reamon.store.filters import CostDetailFilter
-from reamon.testing import make_span
+from reamon.testing import capture_spans, make_span
 from support.readable import DATABASES, readable
 from support.stores import MILLI, SECOND, START, stored
 
@@ -80,8 +82,9 @@ def priced(spans: list[Span], rates: Any = OLD) -> list[Span]:
     collector = CostCollector(book(rates))
     out = []
     for span in spans:
-        additions = collector.collect(span)
-        out.append(span.replace(costs=(*span.costs, *additions.costs)) if additions else span)
+        additions = collector.collect(span) or Additions()
+        attributes = {**additions.attributes, **span.attributes}
+        out.append(span.replace(costs=(*span.costs, *additions.costs), attributes=attributes))
     return out
 
 
@@ -174,6 +177,32 @@ async def test_a_stated_cost_stays_and_its_usage_is_not_priced(tmp_path: Path) -
     report = await reprice(path, book(NEW))
     assert report.details == 0
     assert await totals(str(path)) == [Decimal("0.6")]
+
+
+async def test_a_stated_cost_stays_whatever_source_and_edition_the_application_gives_it(tmp_path: Path) -> None:
+    chat, speech, agent, root = turn(1)
+    asked = CostData(
+        cost_type="llm", amount=Decimal("0.5"), provider="openai", model="large", usage_units=Decimal(1000),
+        unit="input_tokens", price_source="rates", price_version="rates@contract",
+    )  # fmt: skip
+    dialled = CostData(
+        cost_type="infrastructure", amount=Decimal("0.25"), unit="calls", price_source="rates", price_version="2026-10"
+    )
+    spans = [chat.replace(costs=(asked,)), speech, agent, root.replace(costs=(dialled,))]
+    path = stored(tmp_path / "calls.db", priced(spans))
+    report = await reprice(path, book({**NEW, "servers": {"calls": "7"}}))
+    assert report.details == 0
+    assert await totals(str(path)) == [Decimal("0.85")]
+
+
+async def test_what_a_calculator_charged_stays(tmp_path: Path) -> None:
+    with capture_spans() as captured, reamon.trace_llm("ask", call_id="c1") as span:
+        span.record_usage(provider="openai", model="gpt-4", input_tokens=1000, output_tokens=200)
+        CostCalculator().calculate_llm_cost("c1", "openai-gpt-4", 1000, 200)
+    path = stored(tmp_path / "calls.db", priced(captured.spans))
+    report = await reprice(path, book({**NEW, "servers": {"calls": "7"}}))
+    assert report.details == 0
+    assert await totals(str(path)) == [Decimal("0.037")]
 
 
 async def test_an_unknown_price_becomes_known_and_not_the_other_way_round(tmp_path: Path) -> None:

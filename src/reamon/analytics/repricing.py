@@ -17,7 +17,7 @@ from reamon.store.cost_grouping import EVERY_COST, CostFilter
 from reamon.store.database import Database
 from reamon.store.projects import Project
 from reamon.store.repricing import Repricer
-from reamon.store.revisions import STATED, Revision, known
+from reamon.store.revisions import Revision, known
 from reamon.store.rows import MONEY
 
 _ZERO: Final = Decimal(0)
@@ -124,7 +124,7 @@ def _pricer(book: PriceBook) -> Callable[[Consumption], Sequence[CostData]]:
     collector = CostCollector(book)
 
     def price(span: Consumption) -> Sequence[CostData]:
-        stated = tuple(detail for detail in span.details if detail.price_source == STATED)
+        stated = tuple(detail for detail in span.details if span.states(detail))
         additions = collector.collect(_as_span(span, stated))
         return (
             *(additions.costs if additions else ()),
@@ -171,7 +171,7 @@ def _guesses(span: Consumption, book: PriceBook) -> Sequence[CostData]:
 
 def _per_call(span: Consumption, book: PriceBook) -> Sequence[CostData]:
     """What is paid once for each call, where this span was charged for it."""
-    if not any(detail.unit == CALLS and detail.price_source != STATED for detail in span.details):
+    if not any(detail.unit == CALLS and not span.states(detail) for detail in span.details):
         return ()
     return book.per_call(span.moment)
 

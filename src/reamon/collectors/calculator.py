@@ -13,7 +13,7 @@ from reamon.collectors.price_book import INFRASTRUCTURE, PriceBook
 from reamon.collectors.rates import Rates
 from reamon.errors import CostError
 from reamon.model import CostData, Usage
-from reamon.model.cost import exact
+from reamon.model.cost import STATED, exact
 from reamon.tracing import ActiveSpan, NoopSpan, current_span, enter, innermost, leave, start_span
 
 PROFILE: Final = "reautomation2"
@@ -332,6 +332,7 @@ class CostCalculator:
 
 
 def _record(span: ActiveSpan | NoopSpan, details: list[CostData] | tuple[CostData, ...]) -> None:
+    """Record costs as what the application states, so that a repricing leaves them as they are."""
     for detail in details:
         span.record_cost(
             detail.amount,
@@ -342,7 +343,7 @@ def _record(span: ActiveSpan | NoopSpan, details: list[CostData] | tuple[CostDat
             unit=detail.unit,
             unit_cost=detail.unit_cost,
             price_source=detail.price_source,
-            price_version=detail.price_version,
+            price_version=f"{STATED}:{detail.price_version}",
             effective_date=detail.effective_date,
         )
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from reamon.collectors.estimates import Estimator
 from reamon.collectors.paid_calls import PaidCalls, paid_calls
@@ -12,6 +12,7 @@ from reamon.collectors.prices import unknown
 from reamon.collectors.rates import Rates
 from reamon.guard import guard
 from reamon.model import CostData, Span, SpanKind, Usage
+from reamon.model.cost import STATED_COSTS
 from reamon.protocols import Additions
 
 _TYPE_OF_KIND: Final = {
@@ -78,7 +79,8 @@ class CostCollector:
             return None  # most spans: this runs for every one
         costs = self._of_usage(span)
         costs += self._of_call(span)
-        return Additions(costs=tuple(costs)) if costs else None
+        attributes = _stated_costs(span.costs) if span.costs else {}
+        return Additions(costs=tuple(costs), attributes=attributes) if costs or attributes else None
 
     def unknown(self) -> dict[str, int]:
         """How many usages had no price so far in this process, by `"provider/model"`."""
@@ -139,6 +141,12 @@ class CostCollector:
         if name not in self._unknown and len(self._unknown) >= _COUNTED:
             name = _OTHERS
         self._unknown[name] += 1
+
+
+def _stated_costs(costs: Sequence[CostData]) -> dict[str, Any]:
+    """A note of what the application stated and what does not say so itself: in a store it looks like a priced usage."""
+    types = sorted({cost.cost_type for cost in costs if not cost.says_stated})
+    return {STATED_COSTS: types} if types else {}
 
 
 def _moment(span: Span) -> int:

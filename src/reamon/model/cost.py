@@ -9,6 +9,12 @@ import msgspec
 PLACES = Decimal("0.000000000001")
 """Each cost detail is rounded once, to twelve places, half to even."""
 
+STATED = "stated"
+"""The source of what the application says itself, and the beginning of its version: no price book knows it better."""
+
+STATED_COSTS = "reamon.stated_costs"
+"""The attribute of a span with the cost types that the application stated on it as if a price book had said them."""
+
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # never the thread's own, which may have been made narrow
 
 
@@ -59,10 +65,15 @@ class CostData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage_units: Decimal | None = None
     unit: str | None = None
     unit_cost: Decimal | None = None
-    price_source: str = "stated"
-    price_version: str = "stated"
+    price_source: str = STATED
+    price_version: str = STATED
     effective_date: str | None = None
     estimated: bool = False
+
+    @property
+    def says_stated(self) -> bool:
+        """Whether the detail itself says that the application stated it."""
+        return self.price_source == STATED or self.price_version.startswith(STATED)
 
 
 class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, Select, Table, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reamon.model import CostDetail, Usage
+from reamon.model.cost import STATED_COSTS
 from reamon.store.views import AGENTS, COSTS, OPERATIONS, TRACES, cost_detail
 
 _SPANS: Final = (
@@ -49,6 +50,10 @@ class Consumption(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any]
     details: tuple[CostDetail, ...] = ()
     superseded: tuple[CostDetail, ...] = ()
+
+    def states(self, detail: CostDetail) -> bool:
+        """Whether the application stated a detail of this span; a price book is not asked about it."""
+        return detail.says_stated or detail.cost_type in self.attributes.get(STATED_COSTS, ())
 
     @property
     def moment(self) -> datetime:

@@ -11,9 +11,6 @@ from reamon.model import CostData, CostDetail
 from reamon.store.consumption import Consumption
 from reamon.store.rows import MONEY
 
-STATED: Final = "stated"
-"""The source of what the application said itself, which no price book knows better."""
-
 Pricer = Callable[[Consumption], Sequence[CostData]]
 """What a span's details should be, those that were stated left out; empty where its usage is not known."""
 
@@ -75,7 +72,7 @@ def revisions_of(span: Consumption, pricer: Pricer) -> Iterator[Revision]:
         after.setdefault(detail.cost_type, []).append(detail)
     before: dict[str, list[CostDetail]] = {}
     for old in span.details:
-        if old.price_source != STATED:
+        if not span.states(old):
             before.setdefault(old.cost_type, []).append(old)
     for cost_type in dict.fromkeys((*before, *after)):
         old_ones, new_ones = tuple(before.get(cost_type, ())), tuple(after.get(cost_type, ()))
