@@ -28,6 +28,9 @@ def written(tmp_path: Path, *lines: str) -> Path:
         ("start_time,line_item,amount_value,amount_currency", "1795000000,gpt-4o,1.2345E3,usd"),
         ("\ufeffTimestamp,model,cost,currency", "2026-11-17T20:00:00-05:00,gpt-4o,1234.50 USD,USD"),
         ('"Day","Model","Total"', '"Nov 18, 2026","gpt-4o","1234.5"'),
+        ("Start Date,Description,Price,Price Unit", "2026-11-18,gpt-4o,+1234.5,usd"),
+        ("Start Time,Item,Charge", "2026-11-18 23:59:59 UTC,gpt-4o,US$1234.5"),
+        ("Start Time,Item,Charge", '"Tue, 17 Nov 2026 22:00:00 -0500",gpt-4o,USD 1234.5'),
     ],
 )
 def test_the_columns_are_found_however_they_are_called(header: str, line: str, tmp_path: Path) -> None:
@@ -56,6 +59,7 @@ def test_empty_lines_and_totals_are_passed_over_and_credits_are_negative(tmp_pat
         "2026-11-18,b,(2.00)",
         "2026-11-18,c,-$3",
         "Total,,9",
+        "2026-11-18,Total Price,9",
     )
     assert [line.amount for line in read_invoice(path)] == [Decimal("-1.5"), Decimal("-2.00"), Decimal(-3)]
 
@@ -70,6 +74,12 @@ def test_empty_lines_and_totals_are_passed_over_and_credits_are_negative(tmp_pat
         (["date;model;amount", "2026-11-18;a;1.234,56"], "line 2: '1.234,56' is no amount of USD"),
         (["date,model,amount", "2026-11-18,a,NaN"], "line 2: 'NaN' is no amount of USD"),
         (["date,amount,currency", "2026-11-18,1,EUR"], "line 2: the currency is 'EUR', and only USD"),
+        (["date,price,Price Unit", "2026-11-18,1,EUR"], "line 2: the currency is 'EUR', and only USD"),
+        (["date,amount", "2026-11-18,€1"], "line 2: '€1' is no amount of USD"),
+        (["date;amount", "2026-11-18;0,123"], "line 2: '0,123' is no amount of USD"),
+        (["date;amount", "2026-11-18;1,234"], "line 2: '1,234' could be two amounts"),
+        (["date,amount", "2026-11-18,1e16"], "line 2: '1e16' is more than anyone is billed"),
+        (["date,amount", "2026-11-18,1e999"], "line 2: '1e999' is no amount of USD"),
         (
             ["date,model", "2026-11-18,a"],
             "no column of the amount; it has: date, model. Say which one it is: --map amount=COLUMN",

@@ -2,9 +2,10 @@
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,16 +23,19 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "amount", "cost", "amount_usd", "cost_usd", "amount_value", "total", "total_cost", "total_amount", "price",
         "charge",
     ),
-    "currency": ("currency", "amount_currency", "currency_code"),
+    "currency": ("currency", "amount_currency", "currency_code", "price_unit"),
 }  # fmt: skip
 """The columns that are looked for, and how providers call them, the likeliest first."""
 
 _NEEDED: Final = ("date", "amount")
-_AMOUNT: Final = re.compile(r"(-?)\$?(-?)((?:\d{1,3}(?:,\d{3})+|\d*)(?:\.\d+)?(?:[eE]-?\d{1,3})?)(?: ?USD)?")
-_FORMATS: Final = ("%Y/%m/%d", "%Y%m%d", "%b %d, %Y", "%d %b %Y")
+_AMOUNT: Final = re.compile(
+    r"([-+]?)(?:US\$|\$|USD ?)?(-?)((?:[1-9]\d{0,2}(?:,\d{3})+|\d*)(?:\.\d+)?(?:[eE]-?\d{1,2})?)(?: ?USD)?"
+)
+_MOST: Final = Decimal(10) ** 15
+_FORMATS: Final = ("%Y/%m/%d", "%Y%m%d", "%b %d, %Y", "%d %b %Y", "%a, %d %b %Y %H:%M:%S %z")
 _EPOCH: Final = re.compile(r"\d{9,10}(?:\.0+)?")
 _VERSION: Final = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8})$")
-_TOTALS: Final = frozenset({"total", "total:", "sum", "grand total", "subtotal"})
+_TOTALS: Final = frozenset({"total", "total:", "sum", "grand total", "subtotal", "total price"})
 _SAMPLE: Final = 8192
 
 
@@ -68,13 +72,14 @@ def read_invoice(path: Path, columns: Mapping[str, str] | None = None) -> Iterat
         with path.open(encoding="utf-8-sig", newline="") as file:
             sample = file.read(_SAMPLE)
             file.seek(0)
-            reader = csv.reader(file, delimiter=_delimiter(sample))
+            delimiter = _delimiter(sample)
+            reader = csv.reader(file, delimiter=delimiter)
             header = next((row for row in reader if any(cell.strip() for cell in row)), None)
             if header is None:
                 raise ReamonError(f"{path} is empty: a CSV file with a line of column names is needed")
             places = _places(path, header, columns or {})
             for row in reader:
-                line = _line(f"{path}, line {reader.line_num}", reader.line_num, row, places)
+                line = _line(f"{path}, line {reader.line_num}", reader.line_num, row, places, delimiter)
                 if line is not None:
                     yield line
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -119,7 +124,7 @@ def _plain(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
 
 
-def _line(where: str, number: int, row: Sequence[str], places: Mapping[str, int]) -> InvoiceLine | None:
+def _line(where: str, number: int, row: Sequence[str], places: Mapping[str, int], delimiter: str) -> InvoiceLine | None:
     cells = {column: row[place].strip() if place < len(row) else "" for column, place in places.items()}
     if not any(cell.strip() for cell in row):
         return None
@@ -132,32 +137,45 @@ def _line(where: str, number: int, row: Sequence[str], places: Mapping[str, int]
         line=number,
         day=_day(where, cells["date"]),
         model=cells["model"] or None if "model" in cells else None,
-        amount=_amount(where, cells["amount"]),
+        amount=_amount(where, cells["amount"], delimiter),
     )
 
 
 def _day(where: str, text: str) -> date:
     if _EPOCH.fullmatch(text):
         return datetime.fromtimestamp(float(text), UTC).date()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    else:
-        return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
-    for form in _FORMATS:
+    for read in _READINGS:
         try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC).date()
+            moment = read(text)
         except ValueError:
             continue
+        return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
     raise ReamonError(f"{where}: {text!r} is no date; dates like 2026-11-23 are understood, 11/23/2026 could be two")
 
 
-def _amount(where: str, text: str) -> Decimal:
+def _in_iso(text: str) -> datetime:
+    return datetime.fromisoformat(text.removesuffix(" UTC"))
+
+
+def _in_form(form: str, text: str) -> datetime:
+    return datetime.strptime(text, form)
+
+
+_READINGS: Final[Sequence[Callable[[str], datetime]]] = (_in_iso, *(partial(_in_form, form) for form in _FORMATS))
+
+
+def _amount(where: str, text: str, delimiter: str) -> Decimal:
     plain = f"-{text[1:-1]}" if text.startswith("(") and text.endswith(")") else text
     found = _AMOUNT.fullmatch(plain)
     digits = found[3].replace(",", "") if found else ""
     if found is None or not any(character.isdigit() for character in digits):
         raise ReamonError(f"{where}: {text!r} is no amount of USD; 1234.56 and $1,234.56 are understood")
+    if delimiter == ";" and "," in text and "." not in text:
+        raise ReamonError(
+            f"{where}: {text!r} could be two amounts: where semicolons separate, a comma may be the decimal point. "
+            "Save the file with points"
+        )
     amount = Decimal(digits)
-    return amount.copy_negate() if found[1] or found[2] else amount
+    if amount > _MOST:
+        raise ReamonError(f"{where}: {text!r} is more than anyone is billed")
+    return amount.copy_negate() if "-" in found.group(1, 2) else amount

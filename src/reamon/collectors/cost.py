@@ -144,7 +144,7 @@ class CostCollector:
 
 
 def _stated_costs(costs: Sequence[CostData]) -> dict[str, Any]:
-    """A note of what the application stated and what does not say so itself: in a store it looks like a priced usage."""
+    """A note of what the application stated without saying so: in a store, it looks like a priced usage."""
     types = sorted({cost.cost_type for cost in costs if not cost.says_stated})
     return {STATED_COSTS: types} if types else {}
 
