@@ -11,16 +11,30 @@ import pytest
 HEAVY = {
     "aiosqlite",
     "alembic",
+    "genai_prices",
     "langsmith",
+    "psycopg",
     "pydantic",
     "pydantic_settings",
+    "redis",
     "rich",
     "sqlalchemy",
     "sqlmodel",
     "structlog",
+    "yaml",
 }
 
-LIGHT_IMPORTS = ["reamon", "reamon.tracing", "reamon.pipeline", "reamon.exporters", "reamon.model", "reamon.cli"]
+LIGHT_IMPORTS = [
+    "reamon",
+    "reamon.cli",
+    "reamon.collectors",
+    "reamon.exporters",
+    "reamon.model",
+    "reamon.pipeline",
+    "reamon.runtime",
+    "reamon.store",
+    "reamon.tracing",
+]
 
 RECORD_WITH = """
 import reamon, reamon.exporters

@@ -19,8 +19,8 @@ FACADE = {
     "trace_agent", "trace_llm", "trace_retrieval", "trace_step", "trace_stt", "trace_telephony", "trace_tool",
     "trace_tts", "trace_workflow",
     # types
-    "AgentExecution", "AgentTransition", "CostBreakdown", "CostData", "MonitoringSettings", "Span", "SpanKind",
-    "SpanStatus", "Usage", "WorkflowTrace",
+    "AgentExecution", "AgentTransition", "Alert", "CostBreakdown", "CostData", "MonitoringSettings",
+    "PerformanceMetrics", "Span", "SpanKind", "SpanStatus", "Usage", "WorkflowTrace",
     # what went wrong
     "ConfigurationError", "DecoratorError", "MissingExtraError", "ReamonError",
 }  # fmt: skip
