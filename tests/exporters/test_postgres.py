@@ -69,6 +69,12 @@ def statuses(url: str) -> list[str]:
     return sorted(read(url, "SELECT status FROM workflow_traces"))
 
 
+def read_setting(exporter: PostgresExporter, name: str) -> Any:
+    assert exporter._open is not None
+    ((value,),) = exporter._open.connection.execute(f"SHOW {name}").fetchall()
+    return value
+
+
 def not_seen_for_long(url: str) -> None:
     with connected(url) as connection:
         connection.execute("UPDATE processes SET last_seen = last_seen - interval '1 hour'")
@@ -215,6 +221,24 @@ def test_a_lock_costs_a_batch_its_turn_and_not_the_connection(url: str) -> None:
                 exporter.export([make_span("turn", "workflow")])
         exporter.export([make_span("turn", "workflow")])
         assert exporter._open.connection is first
+
+
+@pytest.mark.parametrize("table", ["workflow_traces", "operations", "processes"])
+def test_a_table_that_somebody_has_locked_does_not_hold_up_the_start(
+    url: str, table: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reamon.store.postgres.connection._IMPATIENCE", 20)
+    monkeypatch.setattr("reamon.store.postgres.partitions._MAKING_WAITS", "20ms")
+    upgrade(url)
+    exporter = PostgresExporter(url, statement_timeout=3600)  # what it would wait for a lock otherwise
+    with connected(url) as human, human.transaction():
+        human.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        exporter.open()
+    assert "LockNotAvailable" in caplog.text
+    exporter.export([make_span("turn", "workflow")])
+    assert statuses(url) == ["completed"]
+    assert read_setting(exporter, "lock_timeout") == "1h"
+    exporter.shutdown(1.0)
 
 
 def test_a_server_that_accepts_and_never_answers_holds_nobody_for_long() -> None:
@@ -428,6 +452,15 @@ sys.stdin.read()
         assert statuses(url) == ["completed", "completed", "interrupted", "running"]
     parent.communicate()
     assert parent.returncode == 0
+
+
+def test_a_child_may_inherit_a_connection_that_is_closed(url: str) -> None:
+    with opened(url) as exporter:
+        assert exporter._open is not None
+        exporter._open.connection.close()
+        exporter.after_fork()
+        exporter.export([make_span("turn", "workflow")])
+        assert statuses(url) == ["completed"]
 
 
 def test_a_parent_that_is_killed_is_dead_though_its_child_lives(url: str) -> None:

@@ -169,9 +169,10 @@ class PostgresExporter:
         self._pulse.after_fork()
         self._has_shown_itself = False
         if self._open is not None:
-            processes.abandon(self._open.connection)
-            os.close(self._open.connection.fileno())
-            self._open = None
+            inherited, self._open = self._open.connection, None
+            processes.abandon(inherited)
+            if not inherited.closed:
+                os.close(inherited.fileno())
 
     def _run(self, action: "Callable[[_Open], None]") -> None:
         psycopg = _psycopg()
@@ -194,7 +195,7 @@ class PostgresExporter:
         return self._open
 
     def _connect(self) -> "_Open":
-        from reamon.store.postgres.connection import Timeouts, connect  # noqa: PLC0415 - needs psycopg
+        from reamon.store.postgres.connection import Timeouts, connect, impatient  # noqa: PLC0415 - needs psycopg
         from reamon.store.postgres.life import LifeSigns  # noqa: PLC0415 - needs psycopg
         from reamon.store.postgres.schema import bring_up_to_date  # noqa: PLC0415 - needs psycopg
         from reamon.store.postgres.writer import PostgresWriter  # noqa: PLC0415 - needs psycopg
@@ -204,12 +205,13 @@ class PostgresExporter:
         connection = connect(self._address, timeouts)
         try:
             bring_up_to_date(connection, self._address, migrate=settings.migrate)
-            life = LifeSigns(connection, schema, timedelta(seconds=settings.dead_after))
-            opened = _Open(connection, PostgresWriter(connection, schema), life)
-            if self._has_shown_itself or opened.life.has_running(me):  # or an exporter before this one recorded them
-                opened.life.show(me)
-                self._has_shown_itself = True
-            self._settle_the_dead(opened)
+            with impatient(connection):  # a start of the application waits for this
+                life = LifeSigns(connection, schema, timedelta(seconds=settings.dead_after))
+                opened = _Open(connection, PostgresWriter(connection, schema), life)
+                if self._has_shown_itself or life.has_running(me):  # or an exporter before this one recorded them
+                    life.show(me)
+                    self._has_shown_itself = True
+                self._settle_the_dead(opened)
         except BaseException:
             connection.close()
             raise

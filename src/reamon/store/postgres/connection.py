@@ -1,6 +1,8 @@
 """Connections to PostgreSQL that answer or fail within a known time."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,6 +15,7 @@ from reamon.store.postgres.urls import PostgresAddress
 T = TypeVar("T")
 
 _GRACE: Final = 5.0  # seconds by which the server's own time limit comes before ours
+_IMPATIENCE: Final = 1000  # milliseconds
 _KEPT_ALIVE: Final = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
@@ -80,9 +83,9 @@ def connect(address: PostgresAddress, timeouts: Timeouts) -> BoundedConnection:
         **_KEPT_ALIVE,
         "tcp_user_timeout": _millis(timeouts.statement),
         "application_name": "reamon",
-        "client_encoding": "utf8",
         "connect_timeout": max(round(timeouts.connect), 2),  # libpq knows none that is shorter
         **address.parameters,
+        "client_encoding": "utf8",  # whatever the application's own connections use
     }
     connection = BoundedConnection.connect(**parameters, autocommit=True)
     try:
@@ -91,6 +94,8 @@ def connect(address: PostgresAddress, timeouts: Timeouts) -> BoundedConnection:
         connection.execute(
             f'SET search_path TO "{address.schema}"; SET statement_timeout = {limit}; SET lock_timeout = {limit};'
             f" SET idle_in_transaction_session_timeout = {limit}; SET timezone = 'UTC';"
+            # Totals are added up from what others committed before the statement, not before the transaction:
+            " SET default_transaction_isolation = 'read committed';"
             # What is acknowledged survives a crash of the server:
             " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )
@@ -99,6 +104,19 @@ def connect(address: PostgresAddress, timeouts: Timeouts) -> BoundedConnection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def impatient(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Wait no longer than a second for anybody's lock. After an error it stays so: the connection is not used again.
+
+    Raises:
+        LockNotAvailable: Somebody has locked a table, and keeps it.
+    """
+    usual = connection.execute("SELECT current_setting('lock_timeout')").fetchone()
+    connection.execute(f"SET lock_timeout = {_IMPATIENCE}")
+    yield
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", usual)
 
 
 def _see_that_it_holds_all_text(connection: BoundedConnection, address: PostgresAddress) -> None:
