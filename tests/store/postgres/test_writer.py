@@ -1,5 +1,6 @@
 """What the writer leaves in PostgreSQL: rows, costs to the last digit, and what hostile content becomes."""
 
+import random
 import threading
 from collections.abc import Sequence
 from decimal import Decimal
@@ -243,3 +244,23 @@ def test_what_can_never_be_stored_is_rejected_by_its_id_and_the_others_are_there
     assert set(refusal.value.span_ids or ()) == {span.span_id for span in bad}
     assert one(connection, "SELECT count(*) FROM operations") == 9
     assert one(connection, "SELECT count(*) FROM cost_details") == 0
+
+
+def test_text_that_two_indexed_columns_share_an_entry_for_is_cut_to_fit(
+    connection: BoundedConnection, writer: PostgresWriter
+) -> None:
+    letters = random.Random(1).sample(range(0x10000, 0x1FFFF), 2000)  # at four bytes each, and nothing to compress
+    text = "".join(map(chr, letters))
+    writer.write([make_span("chat", "llm", costs=(cost("1", kind=text[:1000], version=text[1000:]),))])
+    assert one(connection, "SELECT cost_type FROM cost_details") == text[:300]
+
+
+def test_cost_types_that_are_one_once_mended_are_rejected_and_hold_up_nothing_else(
+    connection: BoundedConnection, writer: PostgresWriter
+) -> None:
+    good = make_span("chat", "llm", costs=(cost("1"),))
+    bad = make_span("chat", "llm", costs=(cost("1", kind="a\0"), cost("2", kind="a\ufffd")))
+    with pytest.raises(Rejected) as refusal:
+        writer.write([good, bad])
+    assert refusal.value.span_ids == (bad.span_id,)
+    assert one(connection, "SELECT span_id FROM cost_details") == good.span_id

@@ -17,7 +17,7 @@ _UNSAYABLE: Final = re.compile(
     r"|\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
 _REPLACEMENT: Final = "\ufffd"
-_INDEXED_CHARACTERS: Final = 500  # at four bytes each, below the 2704 that an entry of an index may have
+_INDEXED_CHARACTERS: Final = 300  # two of them, at four bytes each, below the 2704 that an entry of an index may have
 _INDEXED: Final = {
     "agent_type", "call_id", "cost_type", "model", "price_version", "process_id", "project", "span_id", "trace_id",
     "workflow_name",

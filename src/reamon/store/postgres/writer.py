@@ -28,6 +28,7 @@ _NOT_STORABLE: Final = (
     ArithmeticError,
     psycopg.DataError,
     psycopg.IntegrityError,
+    errors.CardinalityViolation,  # two cost types that are one once they are mended
     errors.ProgramLimitExceeded,
     errors.StatementTooComplex,
 )
