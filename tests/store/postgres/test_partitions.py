@@ -133,6 +133,17 @@ def test_who_uses_the_default_partition_is_not_waited_for(
     assert len(names(connection)) == 5
 
 
+def test_a_partition_that_takes_too_long_to_make_is_done_without(
+    url: str, connection: BoundedConnection, schema: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(url) as reader, reader.transaction():
+        reader.execute("SELECT 1 FROM operations")
+        connection.execute("SET statement_timeout = '50ms'")
+        PostgresWriter(connection, schema).write([make_span(kind="step", parent=make_span())])
+    assert where(connection) == ["operations_default"]
+    assert "then='retried every hour" in caplog.text
+
+
 def test_who_may_not_create_tables_writes_to_the_default_partition(
     connection: BoundedConnection, schema: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
+from psycopg import errors
 
 from reamon.guard import describe, log
 from reamon.model.ids import row_id_at
@@ -29,6 +30,9 @@ _DROPPING_WAITS: Final = "200ms"
 _DROP_ATTEMPTS: Final = 20
 _PAUSE: Final = 0.2  # seconds between two attempts, in which the queue gets through
 _AFTER_A_FAILURE: Final = 60.0  # seconds until a partition is tried again
+_AFTER_A_LONG_ONE: Final = (
+    3600.0  # the same, where the default partition has so much that to look through it takes long
+)
 
 
 class DroppedPartition(msgspec.Struct, frozen=True):
@@ -88,11 +92,13 @@ class PartitionMaker:
                 for table in PARTITIONED:
                     _make(self._connection, self._schema, Partition.of_week(table, week))
                 self._known.add(week)
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.InsufficientPrivilege) as error:
-            self._retry_at = self._now() + _AFTER_A_FAILURE
+        except (errors.LockNotAvailable, errors.QueryCanceled, errors.InsufficientPrivilege) as error:
+            took_long = isinstance(error, errors.QueryCanceled)
+            self._retry_at = self._now() + (_AFTER_A_LONG_ONE if took_long else _AFTER_A_FAILURE)
             if not self._has_told:
                 self._has_told = True
-                then = "retried every minute; its rows are in the default partition meanwhile"
+                often = "hour" if took_long else "minute"
+                then = f"retried every {often}; its rows are in the default partition meanwhile"
                 log(_LOGGER, logging.WARNING, "partition_not_made", error=describe(error).strip(), then=then)
 
     def _this_week(self) -> int:
@@ -162,7 +168,7 @@ def _drop(connection: psycopg.Connection[Any], partition: Partition) -> bool:
             with connection.transaction():
                 connection.execute(f"SET LOCAL lock_timeout = '{_DROPPING_WAITS}'")
                 connection.execute(f'DROP TABLE IF EXISTS "{partition.name}"')
-        except psycopg.errors.LockNotAvailable:
+        except errors.LockNotAvailable:
             continue
         else:
             return True
