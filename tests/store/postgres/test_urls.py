@@ -67,6 +67,9 @@ def test_no_password_is_shown_anywhere() -> None:
         "host=db password=secret",
         "postgresql://ada:secret@db/calls?nope=1",
         "postgresql://db:port/calls",
+        "postgresql://ada:more@secret@db/calls",
+        "postgresql://ada:12/secret@db/calls",
+        "postgresql://ada:sec%ret@db/calls",
         "",
     ],
 )
@@ -75,6 +78,29 @@ def test_what_cannot_be_read_is_refused_without_being_repeated(url: str) -> None
         parse_url(url)
     assert "secret" not in str(refusal.value)
     assert refusal.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("what?&schema=mine", "what?&schema=mine"),
+        ("p%40%2F%3F%23%25%3A", "p@/?#%:"),
+        ("a+b%20c", "a+b c"),
+        ("#!$", "#!$"),
+    ],
+)
+def test_a_password_is_read_as_libpq_reads_it(written: str, password: str) -> None:
+    address = parse_url(f"postgresql+asyncpg://ada:{written}@db/calls?schema=voice&user=a@b")
+    assert address.parameters == {"user": "a@b", "password": password, "host": "db", "dbname": "calls"}
+    assert address.schema == "voice"
+    assert parse_url(address.url).parameters == address.parameters
+
+
+def test_a_place_that_only_a_service_knows_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_url("postgresql:///?service=calls").place == "service=calls:5432//reamon"
+    monkeypatch.setenv("PGSERVICE", "other")
+    assert parse_url("postgresql:///calls").place == "service=other:5432/calls/reamon"
+    assert parse_url("postgresql://db/calls").place == "db:5432/calls/reamon"
 
 
 @pytest.mark.parametrize("name", ["", "Reamon", "1st", "pg_mine", "a-b", 'a"b', "x" * 64, "information_schema"])

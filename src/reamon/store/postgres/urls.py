@@ -48,7 +48,9 @@ class PostgresAddress(msgspec.Struct, frozen=True):
     def place(self) -> str:
         """Host, port, database and schema, for people and as a name: without user and password."""
         given = self.parameters
-        host = given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "localhost"
+        service = given.get("service") or os.environ.get("PGSERVICE")
+        named = given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST")
+        host = named or (f"service={service}" if service else "localhost")
         port = given.get("port") or os.environ.get("PGPORT") or "5432"
         return f"{host}:{port}/{self.database}/{self.schema}"
 
@@ -111,6 +113,8 @@ def parse_url(url: str, schema: str | None = None) -> PostgresAddress:
         parameters = dict(conninfo_to_dict(address)) if is_postgres else None
     except ProgrammingError:
         parameters = None
+    if "@" in _parts(bare)[1]:  # the rest of a password, which would pass for the host or the database, and be shown
+        parameters = None
     if parameters is None or not _PORTS.fullmatch(str(parameters.get("port") or "")):
         raise ConfigurationError(
             "the address of the PostgreSQL database cannot be read; it has to look like "
@@ -135,7 +139,7 @@ def checked_schema(schema: str) -> str:
 
 def _without_our_own(url: str) -> tuple[str, str | None]:
     """The URL as libpq reads it, and the schema that it names."""
-    head, _, query = url.partition("?")
+    login, place, query = _parts(url)
     schema = None
     kept = []
     for item in filter(None, query.split("&")):
@@ -144,4 +148,13 @@ def _without_our_own(url: str) -> tuple[str, str | None]:
             schema = value
         elif name not in _NOT_FOR_US:
             kept.append(f"{_OF_ASYNCPG.get(name, name)}={value}")
-    return head + (f"?{'&'.join(kept)}" if kept else ""), schema
+    return login + place + (f"?{'&'.join(kept)}" if kept else ""), schema
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Scheme, user and password; host, port and database; the query. A password may have a "?", as libpq sees it."""
+    login, at, rest = url.partition("@")
+    if not at or "/" in login.removeprefix("postgresql://"):
+        login, rest = "", url
+    place, _, query = rest.partition("?")
+    return login + at if login else "", place, query
