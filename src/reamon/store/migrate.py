@@ -17,9 +17,11 @@ from typing import Any
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from reamon.errors import StoreError
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.search.fts import forget
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, schema_version
@@ -36,6 +38,9 @@ def upgrade(target: Path | str, revision: str = "head", *, schema: str | None = 
         target: The path or URL of a SQLite file, or the URL of a PostgreSQL database.
         revision: "0001", "0002", ..., or "head".
         schema: The schema on PostgreSQL; that of the URL, else `reamon`, if not given.
+
+    Raises:
+        StoreError: A newer reamon made the store, or there is no such revision.
     """
     with _transaction(target, schema) as connection:
         _forget_search(connection, revision)
@@ -49,6 +54,9 @@ def downgrade(target: Path | str, revision: str, *, schema: str | None = None) -
         target: The path or URL of a SQLite file, or the URL of a PostgreSQL database.
         revision: "0001", ..., or "base".
         schema: The schema on PostgreSQL; that of the URL, else `reamon`, if not given.
+
+    Raises:
+        StoreError: A newer reamon made the store, or there is no such revision.
     """
     with _transaction(target, schema) as connection:
         _forget_search(connection, revision)
@@ -61,7 +69,20 @@ def _migrate(connection: Connection, steps: Callable[[ScriptDirectory, Any], Any
     context = MigrationContext.configure(
         connection, opts={"version_table": VERSION_TABLE, "fn": lambda current, _: steps(scripts, current)}
     )
-    context.run_migrations(op=Operations(context))
+    _refuse_newer(context.get_current_revision())
+    try:
+        context.run_migrations(op=Operations(context))
+    except CommandError as error:
+        raise StoreError(f"the store cannot be migrated: {error}") from error
+
+
+def _refuse_newer(version: str | None) -> None:
+    """Looked at again under the lock: whoever held it before us may have been a newer reamon."""
+    if version is not None and (not version.isdecimal() or int(version) > int(SCHEMA_VERSION)):
+        raise StoreError(
+            f"the store was made by a newer reamon (schema {version}, this one knows {SCHEMA_VERSION}): "
+            "upgrade reamon, or give the store another place"
+        )
 
 
 def _forget_search(connection: Connection, revision: str) -> None:

@@ -152,6 +152,25 @@ def test_a_newer_store_is_refused_and_an_older_one_where_nobody_is_to_migrate(
         bring_up_to_date(connection, address, migrate=False)
 
 
+def test_a_newer_reamon_that_was_faster_is_noticed_under_the_lock(url: str, connection: BoundedConnection) -> None:
+    connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(StoreError, match=r"newer reamon \(schema 9999, .* upgrade reamon"):
+        upgrade(url)
+    with pytest.raises(StoreError, match="newer reamon"):
+        downgrade(url, "0001")
+
+
+def test_a_version_that_does_not_exist_is_refused(url: str) -> None:
+    with pytest.raises(StoreError, match="0042"):
+        upgrade(url, "0042")
+
+
+def test_a_migration_takes_as_long_as_it_takes_whatever_the_database_allows_a_statement(empty_url: str) -> None:
+    options = "-c%20statement_timeout%3D1"
+    upgrade(f"{empty_url}&options={options}")
+    assert read(empty_url, f"SELECT version_num FROM {VERSION_TABLE}") == [SCHEMA_VERSION]
+
+
 def test_threads_that_migrate_at_once_find_it_done(empty_url: str) -> None:
     errors: list[Exception] = []
 

@@ -25,7 +25,10 @@ def transaction(address: PostgresAddress) -> Iterator[Connection]:
     engine = create_engine(address.sqlalchemy_url, connect_args=parameters, poolclass=NullPool)
     schema = address.schema
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+        connection.exec_driver_sql(
+            f"SET LOCAL lock_timeout = '{_PATIENCE}'; SET LOCAL statement_timeout = 0;"
+            " SET LOCAL idle_in_transaction_session_timeout = 0"
+        )
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number("migrate", schema)})
         there = connection.execute(text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": schema}).scalar()
         if not there:
