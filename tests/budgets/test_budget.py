@@ -42,6 +42,8 @@ def test_a_limit_counts_digit_for_digit() -> None:
         ({"limit": 0}, "more than 0"),
         ({"limit": "-1"}, "more than 0"),
         ({"limit": "0.0000000000001"}, "more than 0"),
+        ({"limit": 10**10}, "1,000,000,000 USD at most"),
+        ({"limit": "1e400"}, "1,000,000,000 USD at most"),
         ({"limit": "fifty"}, r"'day', limit='fifty'.*not a number"),
         ({"limit": "NaN"}, "not a finite number"),
         ({"limit": True}, "not bool"),

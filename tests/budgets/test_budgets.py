@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -69,9 +70,9 @@ class Away(MemoryLedger):
         self._see()
         super().lapse(reservation_id, accounts, at)
 
-    def forget(self, before: Any) -> int:
+    def forget(self, before: Any, now: int) -> int:
         self._see()
-        return super().forget(before)
+        return super().forget(before, now)
 
     def generation(self) -> str:
         return str(self.generations)
@@ -188,6 +189,42 @@ def test_what_is_no_amount_is_contained(budgets: Budgets) -> None:
         assert budgets.check(call_id="call-1", estimate=-1).action == "ok"
         assert budgets.reserve("a lot", call_id="call-1").allowed
     assert reamon.guard.guard.errors == 3
+
+
+@pytest.mark.parametrize("call_id", [7, uuid.UUID(int=1)])
+def test_a_call_is_known_by_whatever_stands_for_it(budgets: Budgets, call_id: Any) -> None:
+    budgets.spend(trillionths("0.09"), 0, str(call_id), None, NOON)
+    assert budgets.check(call_id=call_id, estimate="0.02").action == "stop"
+    assert budgets.action(call_id) == "degrade"
+
+
+def test_an_amount_beyond_all_measure_does_not_fit(budgets: Budgets) -> None:
+    assert budgets.check(call_id="call-1", estimate="1e400").action == "stop"
+    assert not budgets.reserve(10**40, call_id="call-1").allowed
+
+
+def test_a_cost_beyond_all_measure_is_unknown(budgets: Budgets) -> None:
+    with reamon.guard.guard.relaxed():
+        spend(budgets, "1e20")
+    found = budgets.check()
+    assert (found.spent, found.unknown) == (0, 1)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -5, "soon", 10**12])
+def test_a_reservation_that_lasts_no_time_lasts_as_long_as_any(budgets: Budgets, wall: Wall, seconds: Any) -> None:
+    with reamon.guard.guard.relaxed():
+        assert budgets.reserve("0.08", call_id="call-1", expires_in=seconds).allowed
+    wall.now += 899 * SECOND
+    assert budgets.check().reserved == Decimal("0.08")
+    wall.now += SECOND
+    assert budgets.check().reserved == 0
+
+
+@pytest.mark.parametrize("argument", ["timeout", "interval", "refresh", "reservation_ttl", "settle_grace"])
+@pytest.mark.parametrize("seconds", [-1, float("nan"), "soon", True])
+def test_seconds_that_are_none_are_refused_by_name(argument: str, seconds: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"Budgets\({argument}={seconds!r}\): it is a number of seconds"):
+        Budgets([Budget("day", 1)], **{argument: seconds})
 
 
 async def test_coroutines_ask_without_blocking_their_loop(budgets: Budgets) -> None:
@@ -410,6 +447,46 @@ def test_channels_get_what_callbacks_get_and_one_that_fails_stops_no_other(
     assert "budget_crossed" in caplog.text
 
 
+def test_a_callback_may_be_a_coroutine_function(budgets: Budgets) -> None:
+    events = []
+
+    async def page(event: BudgetEvent) -> None:
+        await asyncio.sleep(0)
+        events.append(event.threshold)
+
+    budgets.on_crossing(page)
+    spend(budgets, "36", call_id=None)
+    assert budgets.flush()
+    assert events == [Decimal("0.7")]
+
+
+def test_a_callback_may_ask_for_the_budgets_itself(budgets: Budgets) -> None:
+    answers = []
+    budgets.on_crossing(lambda event: answers.append((budgets.check().action, budgets.action())))
+    spend(budgets, "36", call_id=None)
+    assert budgets.flush()
+    assert answers == [("warn", "warn")]
+
+
+def test_what_there_is_to_tell_is_told_where_no_thread_can_be_started(
+    budgets: Budgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = told(budgets)
+    spend(budgets, "1", call_id=None)
+    assert budgets.flush()
+    start = threading.Thread.start
+
+    def starts(thread: threading.Thread) -> None:
+        if thread.name == "reamon-budget-notices":
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starts)
+    spend(budgets, "36", call_id=None)
+    assert budgets.flush()
+    assert [event.threshold for event in events] == [Decimal("0.7")]
+
+
 def test_a_callback_that_hangs_holds_up_nothing(budgets: Budgets) -> None:
     release = threading.Event()
     budgets.on_crossing(lambda event: release.wait(30))
@@ -506,6 +583,19 @@ def test_what_others_have_spent_is_known_in_the_middle_of_a_call(ledger: Away, w
         other.flush()
         one.flush()
         assert one.action("call-1") == "stop"
+
+
+def test_a_process_that_only_asks_in_the_middle_of_calls_knows_what_others_have_spent(ledger: Away, wall: Wall) -> None:
+    with Budgets(CAMPAIGN, ledger, wall_ns=wall) as one, Budgets(CAMPAIGN, ledger, wall_ns=wall) as other:
+        spend(other, "0.09")
+        assert other.flush()
+        assert one.action("call-1") == "ok"  # it has never heard of this call
+        assert one.flush()
+        assert one.action("call-1") == "degrade"
+        spend(other, "48", call_id=None)
+        assert other.flush()
+        assert one.flush()
+        assert one.action() == "stop"
 
 
 # -- time -------------------------------------------------------------------------------------------------------------

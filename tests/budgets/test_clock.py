@@ -1,5 +1,8 @@
 """The clock of the budgets does not go back into a period that is over."""
 
+import logging
+import threading
+
 from reamon.budgets.clock import SteadyClock
 
 HOUR = 3_600_000_000_000
@@ -42,3 +45,24 @@ def test_a_clock_that_was_wrong_by_more_than_a_day_is_believed() -> None:
     clock.now()
     wall.now -= 25 * HOUR
     assert clock.now() == wall.now
+
+
+def test_a_handler_of_the_log_may_ask_for_the_time_itself() -> None:
+    wall = Wall()
+    clock = SteadyClock(wall)
+    times = [clock.now()]
+
+    class Asks(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            times.append(clock.now())
+
+    handler = Asks()
+    logging.getLogger("reamon.budgets").addHandler(handler)
+    try:
+        wall.now -= 25 * HOUR
+        asking = threading.Thread(target=clock.now, daemon=True)
+        asking.start()
+        asking.join(10)
+    finally:
+        logging.getLogger("reamon.budgets").removeHandler(handler)
+    assert times == [1_000 * HOUR, wall.now]

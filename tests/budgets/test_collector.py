@@ -84,6 +84,22 @@ def test_unknown_costs_are_counted_and_said() -> None:
     assert (decision.spent, decision.unknown) == (Decimal("0.05"), 2)
 
 
+def test_who_listens_hears_of_the_budgets_that_are_configured_later() -> None:
+    events: list[budgets.BudgetEvent] = []
+    stop = budgets.on_crossing(events.append)
+    for limit in (1, 2, 3, 4):
+        reamon.configure(exporters=[MemoryExporter()], budgets={"day": limit, "warn_at": "none", "state": "memory"})
+        call("call-1", "2.5")
+        assert reamon.flush()
+        if limit == 3:
+            stop()
+    assert [event.limit for event in events] == [1, 2]
+    reamon.configure(exporters=[MemoryExporter()], budgets={"day": 1, "state": "memory"})
+    call("call-1", "2.5")
+    assert reamon.shutdown()
+    assert [event.limit for event in events] == [1, 2]
+
+
 def test_budgets_come_after_the_collector_that_knows_the_costs() -> None:
     own = Budgets([Budget("day", 50)])
     rates = {"openai": {"input_tokens": "0.01"}}

@@ -49,6 +49,28 @@ def test_a_locked_file_stalls_nobody_and_loses_nothing(tmp_path: Path) -> None:
         assert again.check().spent == Decimal("41.000000000001")
 
 
+def test_a_file_that_was_deleted_is_made_anew_for_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "store.db"
+    with Budgets(LIMITS, path) as one, Budgets(LIMITS, path) as other:
+        spend(one, "10")
+        assert one.flush()
+        assert other.check().spent == 10
+        for file in tmp_path.iterdir():
+            file.unlink()
+        spend(one, "1")
+        assert one.flush()
+        assert (one.check().spent, other.check().spent) == (1, 1)
+        assert "state_replaced" in caplog.text
+
+
+def test_a_name_that_postgresql_cannot_keep_stops_nothing(tmp_path: Path) -> None:
+    with place_of("postgres", tmp_path) as url, Budgets(LIMITS, url, timeout=20) as budgets:
+        assert not budgets.check(call_id="call\0one", project="sal\0es").is_local
+        spend(budgets, "0.09", "call\0one")
+        assert budgets.flush()
+        assert budgets.check(call_id="call\0one", estimate="0.02").action == "stop"
+
+
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
 ALIVE = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s"
 
@@ -104,6 +126,16 @@ def test_a_server_that_hangs_costs_a_call_its_timeout_once() -> None:
         began = time.monotonic()
         assert not budgets.close(timeout=1)
         assert time.monotonic() - began < 3
+
+
+def test_whoever_waits_for_a_server_that_hangs_waits_no_longer_than_he_said() -> None:
+    with hung_server() as url:
+        budgets = Budgets(LIMITS, url, timeout=3)
+        spend(budgets, "1")
+        began = time.monotonic()
+        assert not budgets.flush(timeout=0.2)
+        assert time.monotonic() - began < 2
+        budgets.close(timeout=0)
 
 
 def test_a_server_that_has_forgotten_all_is_told_what_is_known() -> None:

@@ -200,11 +200,28 @@ def test_counting_anew_keeps_what_was_stated_and_reserved(ledger: BudgetLedger) 
 def test_what_is_old_is_forgotten_by_budget(ledger: BudgetLedger) -> None:
     spend(ledger, TODAY, 5, sequence=1)
     ledger.reserve("call-1", 20, [Claim(CALL, 1000, None)], LATER, NOW)
-    assert ledger.forget({"day": NOW, "call": NOW}) == 0
-    assert ledger.forget({"call": LATER + SECOND}) == 1
+    assert ledger.forget({"day": NOW, "call": NOW}, NOW) == 0
+    assert ledger.forget({"call": LATER + SECOND}, LATER) == 1
     assert ledger.read([CALL, TODAY], NOW) == [Balance(), Balance(spent=5)]
-    assert ledger.forget({"day": LATER + SECOND}) == 1
+    assert ledger.forget({"day": LATER + SECOND}, LATER) == 1
     assert balance(ledger) == Balance()
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgres"])
+def test_reservations_that_are_long_over_are_forgotten(kind: str, tmp_path: Path) -> None:
+    hour = 3_600 * SECOND
+    with ledger_of(kind, tmp_path) as ledger:
+        for name in ("lapsed", "settled", "open"):
+            expires_at = NOW + 100 * hour if name == "open" else LATER
+            ledger.reserve(name, 20, [Claim(TODAY, 1000, None)], expires_at, NOW)
+        ledger.settle("settled", [TODAY], 5, NOW)
+        names = []
+        for now in (NOW, LATER + 2 * hour, NOW + 49 * hour):
+            assert ledger.forget({"day": 0}, now) == 0
+            with ledger._reading() as books:  # type: ignore[attr-defined]
+                names.append([name for name in ("lapsed", "settled", "open") if books.hold(name, TODAY)])
+        assert names == [["lapsed", "settled", "open"], ["settled", "open"], ["open"]]
+        assert balance(ledger) == Balance(spent=5, reserved=20, stated=5)
 
 
 def test_names_may_be_anything(ledger: BudgetLedger) -> None:

@@ -16,7 +16,7 @@ from reamon.budgets.budgets import Budgets
 from reamon.budgets.collector import BudgetCollector
 from reamon.budgets.current import acheck, action, areserve, check, current, on_crossing, reserve
 from reamon.budgets.decisions import BudgetDecision, BudgetEvent
-from reamon.budgets.ledger import BudgetLedger, LedgerUnreachableError
+from reamon.budgets.ledger import LedgerUnreachableError
 from reamon.budgets.reservation import CallReservation, Reservation
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "BudgetCollector",
     "BudgetDecision",
     "BudgetEvent",
-    "BudgetLedger",
     "Budgets",
     "CallReservation",
     "LedgerUnreachableError",

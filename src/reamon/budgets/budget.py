@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from reamon.budgets.actions import Action
-from reamon.budgets.money import Amount, trillionths, usd
+from reamon.budgets.money import MOST, Amount, trillionths, usd
 from reamon.budgets.periods import PERS, Per, zone_of
 from reamon.errors import ConfigurationError
 from reamon.model.cost import exact
@@ -64,6 +64,8 @@ class Budget(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         self._check_names()
         self._set("limit", self._number("limit", self.limit))
+        if self.limit is not None and exact(self.limit) > usd(MOST):
+            raise self._wrong("limit", f"it is {usd(MOST):,.0f} USD at most; for no limit, leave the budget out")
         if self.limit is not None and trillionths(self.limit) <= 0:
             raise self._wrong("limit", "it has to be more than 0; to spend nothing, do not call")
         self._check_shares()

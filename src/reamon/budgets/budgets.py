@@ -9,7 +9,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from reamon.budgets.actions import Action
 from reamon.budgets.budget import Budget
@@ -18,18 +18,19 @@ from reamon.budgets.decisions import BudgetDecision, BudgetEvent
 from reamon.budgets.desk import Desk
 from reamon.budgets.events import crossing, reach_change
 from reamon.budgets.gauge import Gauge, gauges_of
+from reamon.budgets.given import duration, duration_of, name_of
 from reamon.budgets.keeper import Keeper
 from reamon.budgets.knowledge import Knowledge
 from reamon.budgets.ledger import Account, Balance, BudgetLedger
 from reamon.budgets.ledgers import open_ledger
-from reamon.budgets.money import Amount, amount_of, plain
+from reamon.budgets.money import MOST, Amount, amount_of, plain
 from reamon.budgets.notices import Notices
 from reamon.budgets.quiet import quiet_context
 from reamon.budgets.reach import Reach
 from reamon.budgets.recounting import recount
 from reamon.budgets.reservation import CallReservation, Reservation
 from reamon.errors import ConfigurationError
-from reamon.guard import guard, log, writable
+from reamon.guard import guard, log
 from reamon.protocols import Channel
 from reamon.tracing import suppress
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from reamon.settings import MonitoringSettings
 
 OnUnreachable = Literal["open", "closed"]
-_SECOND: Final = 1_000_000_000
 
 
 class Budgets:
@@ -48,7 +48,8 @@ class Budgets:
     Args:
         budgets: What is limited.
         state: Where it is known what was spent: "memory" (this process alone), "store" (the SQLite file of the
-            settings), the path of an SQLite store, `postgresql://...`, `redis://...`, or a ledger.
+            settings), the path of an SQLite store, `postgresql://...`, `redis://...`, or a ledger of
+            `reamon.budgets.ledgers` where one needs arguments of its own, like another prefix in Redis.
         on_unreachable: What to say while the state cannot be reached: "open" answers from what this process knows,
             "closed" stops.
         channels: Where events are sent, beside the log and callbacks.
@@ -61,7 +62,7 @@ class Budgets:
         wall_ns: The wall clock, in nanoseconds since 1970; injected by tests.
 
     Raises:
-        ConfigurationError: Two budgets have one name, or the state cannot be used.
+        ConfigurationError: Two budgets have one name, or the state or a number of seconds cannot be used.
         MissingExtraError: The state needs a library that is not installed.
 
     Example:
@@ -96,7 +97,9 @@ class Budgets:
         if on_unreachable not in ("open", "closed"):
             raise ConfigurationError(f"Budgets(on_unreachable={on_unreachable!r}): it is 'open' or 'closed'")
         self._project = project
-        self._ttl = round(reservation_ttl * _SECOND)
+        self._ttl = duration("reservation_ttl", reservation_ttl)
+        for what, seconds in (("timeout", timeout), ("interval", interval), ("refresh", refresh)):
+            duration(what, seconds)
         self._clock = SteadyClock(wall_ns)
         self._ledger = open_ledger(state, timeout)
         self._notices = Notices(channels, quiet_context)
@@ -121,7 +124,7 @@ class Budgets:
             self._keeper,
             self._clock,
             is_closed_without_state=on_unreachable == "closed",
-            settle_grace=round(settle_grace * _SECOND),
+            settle_grace=duration("settle_grace", settle_grace) if settle_grace else 0,
         )
         _living.add(self)
 
@@ -218,8 +221,8 @@ class Budgets:
             wanted = amount_of(amount, 0)
             now = self._clock.now()
             places = self._places(call_id, project, now)
-            expires_at = now + (self._ttl if expires_in is None else round(expires_in * _SECOND))
-            reservation_id = _writable(call_id) or uuid.uuid4().hex
+            expires_at = now + duration_of("expires_in", expires_in, self._ttl)
+            reservation_id = name_of(call_id) or uuid.uuid4().hex
             self._hook_into_process()
             decision, accounts = self._desk.reserve(reservation_id, wanted, places, expires_at, now)
         except Exception as error:
@@ -264,7 +267,10 @@ class Budgets:
             project: Its project.
             at: When it ended, in nanoseconds since 1970.
         """
-        call_id = _writable(call_id)
+        call_id = name_of(call_id)
+        if abs(amount) > MOST:  # which no ledger could count
+            guard.contain("Budgets.spend", ValueError(f"a cost of {plain(amount):.3g} USD is not believed: unknown"))
+            amount, unknown = 0, unknown + 1
         for gauge, account in self._places(call_id, project, self._clock.moment(at)):
             if not gauge.is_of_calls or call_id:
                 self._knowledge.add(account, call_id, amount, unknown)
@@ -319,8 +325,7 @@ class Budgets:
         """Wait until what was spent is written and what there is to tell is told. Returns whether it is."""
         deadline = time.monotonic() + timeout
         while True:
-            with suppress():
-                is_written = self._keeper.work(refresh=True) and not self._keeper.has_work
+            is_written = self._keeper.flush(deadline) and not self._keeper.has_work
             left = deadline - time.monotonic()
             if is_written:
                 return self._notices.flush(max(left, 0.0))
@@ -351,7 +356,7 @@ class Budgets:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _places(self, call_id: str | None, project: str | None, at: int) -> list[tuple[Gauge, Account]]:
-        call_id, project = _writable(call_id), _writable(project or self._project)
+        call_id, project = name_of(call_id), name_of(project or self._project)
         places = []
         for gauge in self._every_gauge:
             account = gauge.account(call_id, project, at)
@@ -380,11 +385,6 @@ class Budgets:
         self._notices.after_fork()
         self._knowledge.begin_anew(uuid.uuid4().hex)
         self._keeper.after_fork()
-
-
-def _writable(text: str | None) -> str | None:
-    """A name as every ledger takes it."""
-    return text if text is None or text.isascii() else writable(str(text))
 
 
 _living: "weakref.WeakSet[Budgets]" = weakref.WeakSet()

@@ -44,12 +44,11 @@ class SteadyClock:
         with self._lock:
             raw = self._wall_ns()
             behind = self._latest - raw
-            if behind > _DAY:
-                log("reamon.budgets", logging.WARNING, "clock_set_back", seconds=behind // 1_000_000_000)
-            if behind <= 0 or behind > _DAY:
+            if not 0 < behind <= _DAY:
                 self._latest = raw
-                behind = 0
-        return (raw if recorded is None else recorded) + behind
+        if behind > _DAY:  # said without the lock: a handler of the log may ask for a budget itself
+            log("reamon.budgets", logging.WARNING, "clock_set_back", seconds=behind // 1_000_000_000)
+        return (raw if recorded is None else recorded) + (behind if 0 < behind <= _DAY else 0)
 
     def after_fork(self) -> None:
         """The lock may have been held by a thread of the parent."""

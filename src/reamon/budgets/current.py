@@ -9,8 +9,30 @@ from reamon.budgets.decisions import BudgetDecision, BudgetEvent
 from reamon.budgets.money import Amount
 from reamon.budgets.reservation import CallReservation, Reservation
 
+Callback = Callable[[BudgetEvent], object]
+
+
+class _Listener:
+    """A callback that goes along when other budgets become the current ones."""
+
+    def __init__(self, callback: Callback) -> None:
+        self._callback = callback
+        self._ends: list[Callable[[], None]] = []
+
+    def listen_to(self, budgets: Budgets) -> None:
+        # those before may still have something to tell at their end
+        self._ends = [*self._ends[-1:], budgets.on_crossing(self._callback)]
+
+    def stop(self) -> None:
+        if self in _listeners:
+            _listeners.remove(self)
+        for end in self._ends:
+            end()
+
+
 _none = Budgets(())
 _current = _none
+_listeners: list[_Listener] = []
 
 
 def current() -> Budgets:
@@ -27,6 +49,9 @@ def install(budgets: Budgets | None) -> None:
     """Make these the current ones; None: there are none any more. `reamon.configure()` and its end call it."""
     global _current  # noqa: PLW0603 - one process, one set of budgets
     _current = _none if budgets is None else budgets
+    if budgets is not None:
+        for listener in _listeners:
+            listener.listen_to(budgets)
 
 
 def check(*, call_id: str | None = None, project: str | None = None, estimate: Amount | None = None) -> BudgetDecision:
@@ -74,6 +99,13 @@ async def areserve(amount: Amount, **about: Any) -> CallReservation | Reservatio
     return made
 
 
-def on_crossing(callback: Callable[[BudgetEvent], object]) -> Callable[[], None]:
-    """`Budgets.on_crossing` of the current ones."""
-    return _current.on_crossing(callback)
+def on_crossing(callback: Callback) -> Callable[[], None]:
+    """`Budgets.on_crossing` of the current ones, and of those that `reamon.configure()` makes later.
+
+    Returns:
+        What ends that.
+    """
+    listener = _Listener(callback)
+    _listeners.append(listener)
+    listener.listen_to(_current)
+    return listener.stop

@@ -128,10 +128,10 @@ class Desk:
         if is_local and self._is_closed_without_state:
             return self.cannot_tell()
         answers = [
-            (gauge.answer(balance, wanted).severity, gauge.fullness(balance), place)
+            (gauge.answer(balance, wanted).severity, gauge.fullness(balance), balance.unknown, place)
             for place, ((gauge, _), balance) in enumerate(zip(places, balances, strict=True))
         ]
-        gravest = max(answers)[2]
+        gravest = max(answers)[-1]
         gauge, account = places[gravest]
         return gauge.decide(account, balances[gravest], wanted, is_local=is_local)
 

@@ -12,6 +12,7 @@ from reamon.budgets.knowledge import Knowledge
 from reamon.budgets.ledger import Account, Balance, BudgetLedger, Claim, LedgerUnreachableError
 from reamon.budgets.reach import Reach
 from reamon.guard import guard
+from reamon.tracing import suppress
 
 _MOST_PASSED: Final = 50_000
 _AWAKE: Final = 60  # how often others are asked about after the last question of the application
@@ -22,6 +23,14 @@ _KEPT_DAYS: Final = {"call": 2, "hour": 60, "day": 400, "week": 400, "month": 1_
 
 Statement = tuple[str, tuple[Account, ...], int]
 """A reservation that was settled while the ledger was away: its id, its accounts, what it was in fact."""
+
+
+class _Waiting:
+    """Somebody who waits until all is done."""
+
+    def __init__(self) -> None:
+        self.is_over = threading.Event()
+        self.was_reached = False
 
 
 class Keeper:
@@ -70,6 +79,8 @@ class Keeper:
         self._working = threading.Lock()
         self._starting = threading.Lock()
         self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._waiting: deque[_Waiting] = deque()
         self._stopping = False
         self._deadline = 0.0
         self._thread: threading.Thread | None = None
@@ -121,10 +132,28 @@ class Keeper:
             self._reach.answered()
             return True
 
+    def flush(self, deadline: float) -> bool:
+        """Have all that there is to do done, and wait for it that long. Returns whether the ledger could be reached.
+
+        The thread does it, since a ledger that hangs takes its time, and whoever waits here has none to give.
+        """
+        if self._thread is None:
+            self._start()
+        if self._thread is None or not self._thread.is_alive():
+            with suppress():
+                return self.work(refresh=True)
+        waiting = _Waiting()
+        self._waiting.append(waiting)
+        self._hurry.set()
+        self._wake.set()
+        waiting.is_over.wait(max(deadline - time.monotonic(), 0.0))
+        return waiting.was_reached
+
     def stop(self, deadline: float) -> bool:
         """Write what there is, in this time, and end. Returns whether all is written."""
         self._deadline = deadline
         self._stopping = True
+        self._hurry.set()
         self._wake.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -141,7 +170,7 @@ class Keeper:
 
     def _start(self) -> None:
         with self._starting:
-            if self._thread is not None:
+            if self._thread is not None or self._stopping:
                 return
             run = self._context().run
             thread = threading.Thread(target=run, args=(self._run,), name="reamon-budgets", daemon=True)
@@ -162,19 +191,24 @@ class Keeper:
                 self._asked_at = time.monotonic()
                 self._wake.clear()
                 self._pause(self._interval)
+            self._hurry.clear()
+            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
             try:
-                if self._reach.may_ask or self._stopping:
-                    self.work()
+                if self._reach.may_ask or self._stopping or waiting:
+                    is_reached = self.work(refresh=bool(waiting))
+                    for one in waiting:
+                        one.was_reached = is_reached
             except BaseException as error:
                 guard.contain("budgets", error)
+            for one in waiting:
+                one.is_over.set()
             if self._stopping and (not self.has_work or time.monotonic() >= self._deadline):
                 return
 
     def _pause(self, seconds: float) -> None:
-        """Let charges gather; a stop ends it."""
-        deadline = time.monotonic() + seconds
-        while not self._stopping and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, 0.05))
+        """Let charges gather; a stop ends it, and somebody who waits."""
+        if not self._stopping:
+            self._hurry.wait(seconds)
 
     # -- what there is to do ------------------------------------------------------------------------------------------
 
@@ -209,6 +243,7 @@ class Keeper:
         seen = self._knowledge.seen()
         self._knowledge.forget(account for account in seen if account.start not in current)
         accounts = [account for account in seen if account.start in current and not self._is_of_call(account)]
+        accounts += sorted(self._knowledge.wondered())
         if accounts:
             balances = self._ledger.read(accounts, now)
             if not self._restore_what_was_lost():
@@ -269,5 +304,5 @@ class Keeper:
             return
         now = self._now()
         kept = {name: _KEPT_DAYS.get(gauge.budget.per) for name, gauge in self._gauges.items()}
-        self._ledger.forget({name: now - days * _DAY for name, days in kept.items() if days is not None})
+        self._ledger.forget({name: 0 if days is None else now - days * _DAY for name, days in kept.items()}, now)
         self._forgot_at = time.monotonic()

@@ -59,6 +59,7 @@ class Knowledge:
         self._in_flight: dict[Account, list[int]] = {}
         self._seen: OrderedDict[Account, Balance] = OrderedDict()
         self._changed: set[Account] = set()
+        self._wondered: set[Account] = set()
         self._has_told = False
 
     @property
@@ -70,13 +71,14 @@ class Knowledge:
         """Count what a span has cost."""
         with self._lock:
             key = (account, call_id)
-            if len(self._waiting) >= _MOST_CHARGES and key not in self._waiting:
-                self._tell()
-                if account.scope == call_id:
-                    return
+            is_too_many = len(self._waiting) >= _MOST_CHARGES and key not in self._waiting
+            if is_too_many:
                 key = (account, None)
-            _count(self._waiting.setdefault(key, [0, 0]), amount, unknown)
-            _count(self._unsent.setdefault(account, [0, 0]), amount, unknown)
+            if not is_too_many or account.scope != call_id:
+                _count(self._waiting.setdefault(key, [0, 0]), amount, unknown)
+                _count(self._unsent.setdefault(account, [0, 0]), amount, unknown)
+        if is_too_many:  # said without the lock: a handler of the log may ask for a budget itself
+            self._tell()
 
     def next_batch(self) -> Batch | None:
         """What to send now: the last batch again until it is acknowledged, since it may or may not have arrived."""
@@ -147,9 +149,17 @@ class Knowledge:
             self._changed.intersection_update(self._seen)
 
     def spent(self, account: Account) -> int:
-        """What was spent as far as this process knows."""
+        """What was spent as far as this process knows; of what it knows nothing it asks the ledger, before long."""
         with self._lock:
+            if account not in self._seen and len(self._wondered) < _MOST_ACCOUNTS:
+                self._wondered.add(account)
             return self._known(account).spent
+
+    def wondered(self) -> set[Account]:
+        """The accounts that somebody wanted to know of since this was asked last, and that nothing was known of."""
+        with self._lock:
+            wondered, self._wondered = self._wondered, set()
+            return wondered.difference(self._seen)
 
     def known(self, account: Account, now: int) -> Balance:
         """The balance as far as this process knows, with what it has reserved while the ledger was away."""

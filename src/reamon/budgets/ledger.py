@@ -97,7 +97,13 @@ class Answer(NamedTuple):
 
 
 class BudgetLedger(Protocol):
-    """Keeps accounts. Every method is atomic over all processes that share the ledger, and safe in every thread.
+    """Keeps accounts; what our own ledgers have in common, and no extension point.
+
+    So it does not stand in `reamon.protocols`: it may change with any release, and nothing but our tests knows whether
+    a ledger keeps all of it. Applications name one by its address, or take one of `reamon.budgets.ledgers` with
+    arguments of their own.
+
+    Every method is atomic over all processes that share the ledger, and safe in every thread.
 
     Moments (`now`, `expires_at`, `at`) are nanoseconds since 1970, amounts trillionths of a dollar. A reservation
     counts until it expires or is settled. There are two sorts: that of a call has the call's id as its own and is drawn
@@ -137,8 +143,15 @@ class BudgetLedger(Protocol):
     def rebuild(self, account: Account, spent: int, unknown: int, now: int) -> None:
         """Put what spans have cost in the place of what was counted; what was stated stays, and is added."""
 
-    def forget(self, before: Mapping[str, int]) -> int:
-        """Delete what nobody needs any more, by budget: periods last written to before a moment. Returns how many."""
+    def forget(self, before: Mapping[str, int], now: int) -> int:
+        """Delete what nobody needs any more: of each budget that is named, periods last written to before a moment.
+
+        And of these budgets, whatever their periods, reservations that have long been over: questions take the longer
+        the more of them there are.
+
+        Returns:
+            How many periods.
+        """
 
     def generation(self) -> str:
         """Changes when the ledger has lost what it held, a server without a disk that was restarted; else the same."""

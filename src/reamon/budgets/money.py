@@ -9,6 +9,9 @@ from reamon.model.cost import exact, rounded
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _TRILLIONTH: Final = Decimal("1E-12")
 
+MOST: Final = 10**21
+"""A thousand million USD, in trillionths: beyond some of them, not every ledger counts exactly, or at all."""
+
 Amount = Decimal | int | str | float
 """An amount as it is given: a float counts digit for digit as it is written."""
 
@@ -29,6 +32,8 @@ def trillionths(amount: Amount) -> int:
 def amount_of(amount: Amount | None, otherwise: int) -> int:
     """An amount in trillionths, given while the application runs: what is none is contained, and counts as `otherwise`.
 
+    What is more than `MOST` counts as that.
+
     Example:
         >>> amount_of(None, 0)
         0
@@ -36,7 +41,7 @@ def amount_of(amount: Amount | None, otherwise: int) -> int:
     if amount is None:
         return otherwise
     try:
-        found = trillionths(amount)
+        found = MOST if exact(amount) > usd(MOST) else trillionths(amount)
         if found < 0:
             raise ValueError(f"an amount of a budget is not negative: {amount!r}")
     except (ValueError, ArithmeticError) as error:

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from reamon.budgets.decisions import BudgetEvent
@@ -57,7 +57,11 @@ class Notices:
             if self._thread is None:
                 run = self._context().run
                 thread = threading.Thread(target=run, args=(self._run,), name="reamon-budget-notices", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # the interpreter is going down, and starts no threads any more
+                    self._tell_what_waits()
+                    return
                 self._thread = thread
 
     def flush(self, timeout: float) -> bool:
@@ -103,19 +107,32 @@ class Notices:
         log("reamon.budgets", level, f"budget_{event.kind}", message=event.message, action=event.action.value)
         for callback in self._callbacks:
             try:
-                callback(event)
+                _wait_for(callback(event))
             except BaseException as error:
                 guard.contain("budget callback", error)
         for channel in self._channels:
             try:
-                sending = channel.send(event)
-                if inspect.isawaitable(sending):
-                    import asyncio  # noqa: PLC0415 - most channels need none
-
-                    asyncio.run(_awaited(sending))
+                _wait_for(channel.send(event))
             except BaseException as error:
                 guard.contain(f"channel {channel.name}", error)
 
+    def _tell_what_waits(self) -> None:
+        while not self._events.empty():
+            event = self._events.get_nowait()
+            try:
+                if event is not None:
+                    self._tell(event)
+            finally:
+                self._events.task_done()
 
-async def _awaited(sending: object) -> None:
-    await sending  # type: ignore[misc]
+
+def _wait_for(answer: object) -> None:
+    """What is told may be a coroutine function, too: it runs in an event loop of its own, on this thread."""
+    if inspect.isawaitable(answer):
+        import asyncio  # noqa: PLC0415 - most need none
+
+        asyncio.run(_awaited(answer))
+
+
+async def _awaited(answer: Awaitable[object]) -> None:
+    await answer

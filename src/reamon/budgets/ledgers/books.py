@@ -9,6 +9,15 @@ import msgspec
 
 from reamon.budgets.ledger import Account, Answer, Balance, Batch, Charge, Claim
 
+_HOUR: Final = 3_600_000_000_000  # nanoseconds
+_PATIENCE: Final = _HOUR
+"""For which a reservation that has expired is kept: the clocks of machines differ."""
+
+_REMEMBERED: Final = 48 * _HOUR
+"""For which one that holds nothing is kept: settled, it must not be settled again by who did not hear that it was."""
+
+_WRITERS_KEPT: Final = 30 * 24 * _HOUR
+
 _RESTORED: Final = "restored "
 """The mark that says how much of an account was given back after a loss."""
 
@@ -85,6 +94,10 @@ class Books(ABC):
     @abstractmethod
     def forget(self, budget: str, before: int) -> int:
         """Delete periods last written to before a moment, and with them their reservations."""
+
+    @abstractmethod
+    def forget_holds(self, budget: str, expired: int, settled: int) -> None:
+        """Delete reservations that expired before `expired`, those that hold nothing before `settled`."""
 
     @abstractmethod
     def forget_writers(self, before: int) -> None:
@@ -196,10 +209,12 @@ class BookLedger(ABC):
             page.unknown = unknown
             books.write(account, page, now)
 
-    def forget(self, before: Mapping[str, int]) -> int:
+    def forget(self, before: Mapping[str, int], now: int) -> int:
         """See `BudgetLedger.forget`."""
         with self._writing() as books:
-            books.forget_writers(min(before.values(), default=0))
+            books.forget_writers(now - _WRITERS_KEPT)
+            for budget in sorted(before):
+                books.forget_holds(budget, now - _PATIENCE, now - _REMEMBERED)
             return sum(books.forget(budget, moment) for budget, moment in sorted(before.items()))
 
     def generation(self) -> str:

@@ -1,7 +1,7 @@
 """The ledger in memory: for one process, and for tests."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from reamon.budgets.ledger import Account
@@ -91,12 +91,20 @@ class _Dictionaries(Books):
         old = [account for account, touched in self._touched.items() if account.budget == budget and touched < before]
         for account in old:
             del self._pages[account], self._touched[account]
-        for key in [key for key in self._holds if key[0] == budget]:
-            kept = {name: hold for name, hold in self._holds[key].items() if hold.expires_at >= before}
-            self._holds[key] = kept
-            if not kept:
-                del self._holds[key]
+        gone = frozenset(old)
+        for place in {account[:2] for account in old}:
+            self._keep_holds(place, lambda account, _: account not in gone)
         return len(old)
+
+    def forget_holds(self, budget: str, expired: int, settled: int) -> None:
+        for place in [place for place in self._holds if place[0] == budget]:
+            self._keep_holds(place, lambda _, hold: hold.expires_at >= (expired if hold.amount else settled))
+
+    def _keep_holds(self, place: tuple[str, str], is_kept: Callable[[Account, Hold], bool]) -> None:
+        holds = self._holds.pop(place, {})
+        kept = {name: hold for name, hold in holds.items() if is_kept(Account(*place, hold.start), hold)}
+        if kept:
+            self._holds[place] = kept
 
     def forget_writers(self, before: int) -> None:
         self._sequences = {name: note for name, note in self._sequences.items() if note[1] >= before}

@@ -39,6 +39,7 @@ class Pool(Generic[C]):
         self._connect = connect
         self._is_usable = is_usable
         self._idle: list[C] = []
+        self._closed = 0
         self._begin()
         _pools.add(self)
 
@@ -53,6 +54,7 @@ class Pool(Generic[C]):
         with self._change:
             self._change.wait_for(lambda: not self._forking, _FORK_PATIENCE)
             self._out += 1
+            closed = self._closed
             connection = self._idle_one()
         try:
             connection = self._connect() if connection is None else connection
@@ -60,13 +62,14 @@ class Pool(Generic[C]):
         except BaseException:
             if connection is not None:
                 connection.close()
-            self._return(None)
+            self._return(None, closed)
             raise
-        self._return(connection)
+        self._return(connection, closed)
 
     def close(self) -> None:
-        """Close those that are not out."""
+        """Close those that are not out, and the others once they come back."""
         with self._change:
+            self._closed += 1
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -99,10 +102,10 @@ class Pool(Generic[C]):
             connection.close()
         return None
 
-    def _return(self, connection: C | None) -> None:
+    def _return(self, connection: C | None, closed: int) -> None:
         with self._change:
             self._out -= 1
-            if connection is not None and len(self._idle) < _KEPT:
+            if connection is not None and len(self._idle) < _KEPT and closed == self._closed:
                 self._idle.append(connection)
                 connection = None
             self._change.notify_all()

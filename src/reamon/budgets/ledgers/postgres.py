@@ -55,6 +55,9 @@ _FORGET_HOLDS: Final = (
     " FROM budget_periods p WHERE p.budget = r.budget AND p.scope = r.scope AND p.period_start = r.period_start"
     " AND p.updated_at < %s))"
 )
+_FORGET_EXPIRED: Final = (
+    "DELETE FROM budget_reservations WHERE budget = %s AND (expires_at < %s OR (expires_at < %s AND amount <> 0))"
+)
 
 
 class PostgresLedger(BookLedger):
@@ -202,6 +205,9 @@ class _Tables(Books):
             (budget, moment),
         )
         return done.rowcount
+
+    def forget_holds(self, budget: str, expired: int, settled: int) -> None:
+        self._run(_FORGET_EXPIRED, (budget, to_datetime(settled), to_datetime(expired)))
 
     def forget_writers(self, before: int) -> None:
         self._run("DELETE FROM budget_writers WHERE updated_at < %s", (to_datetime(before),))

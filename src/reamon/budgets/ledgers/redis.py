@@ -1,6 +1,7 @@
 """The ledger in Redis: for all processes of all machines."""
 
 import json
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final
 from reamon import processes
 from reamon.budgets.ledger import Account, Answer, Balance, Batch, Claim, LedgerUnreachableError
 from reamon.errors import ConfigurationError, MissingExtraError
+from reamon.guard import log
 
 _SCRIPT: Final = Path(__file__).with_name("redis.lua")
 _MILLION: Final = 1_000_000
@@ -36,6 +38,7 @@ class RedisLedger:
         self._timeout = timeout
         self._prefix = prefix
         self._generation = ""
+        self._has_looked = False
         self._connect()
 
     def read(self, accounts: Sequence[Account], now: int) -> list[Balance]:
@@ -99,8 +102,9 @@ class RedisLedger:
         """See `BudgetLedger.rebuild`."""
         self._run("rebuild", "", [account], now, spent=_pair(spent), unknown=unknown)
 
-    def forget(self, before: Mapping[str, int]) -> int:
-        """See `BudgetLedger.forget`."""
+    def forget(self, before: Mapping[str, int], now: int) -> int:
+        """See `BudgetLedger.forget`; reservations that are over go when somebody looks at the account."""
+        self._see_that_nothing_is_evicted()
         indexes = [self._key("i", budget) for budget in before]
         moments = [moment // _MILLI for moment in before.values()]
         return int(self._call("forget", "", indexes, {"before": moments}))
@@ -117,6 +121,20 @@ class RedisLedger:
         """Leave the parent's connections alone."""
         processes.abandon(self._client)
         self._connect()
+
+    def _see_that_nothing_is_evicted(self) -> None:
+        """A Redis that is a cache throws away what was spent, and nobody could tell."""
+        if self._has_looked:
+            return
+        try:
+            memory = self._client.info("memory")
+        except (self._error, OSError):
+            return  # not every user of a Redis may ask; one that is down is told by the next question
+        self._has_looked = True
+        policy = str(memory.get("maxmemory_policy", ""))
+        if policy.startswith("allkeys") and memory.get("maxmemory"):
+            then = "what was spent may be lost: set maxmemory-policy to noeviction"
+            log("reamon.budgets", logging.WARNING, "state_may_be_evicted", policy=policy, then=then)
 
     def _connect(self) -> None:
         try:

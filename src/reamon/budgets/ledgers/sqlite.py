@@ -1,5 +1,6 @@
 """The ledger in the store's SQLite file: for all processes of one machine."""
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from reamon.budgets.ledgers.books import BookLedger, Books, Hold, Page
 from reamon.budgets.ledgers.pool import Pool
 from reamon.budgets.money import trillionths, usd
 from reamon.errors import StoreError
+from reamon.guard import log
 from reamon.model.times import from_datetime, iso
 from reamon.store.sqlite import connect
 
@@ -48,6 +50,10 @@ _FORGET_HOLDS: Final = (
     " WHERE p.budget = budget_reservations.budget AND p.scope = budget_reservations.scope"
     " AND p.period_start = budget_reservations.period_start AND p.updated_at < ?))"
 )
+_FORGET_EXPIRED: Final = (
+    "DELETE FROM budget_reservations WHERE budget = ?"
+    " AND (expires_at < ? OR (expires_at < ? AND amount GLOB '*[1-9]*'))"
+)
 
 
 class SqliteLedger(BookLedger):
@@ -60,6 +66,7 @@ class SqliteLedger(BookLedger):
 
     def __init__(self, path: Path, *, timeout: float = 2.0) -> None:
         self.path = Path(path).absolute()
+        self._file: tuple[int, int] | None = None
         self._pool = Pool(lambda: connect(self.path, busy_timeout=timeout))
 
     def close(self) -> None:
@@ -81,6 +88,7 @@ class SqliteLedger(BookLedger):
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Books]:
+        self._leave_a_file_that_is_gone()
         try:
             with self._pool.lend() as connection:
                 connection.execute(begin)
@@ -88,6 +96,20 @@ class SqliteLedger(BookLedger):
                 connection.execute("COMMIT")
         except (sqlite3.Error, OSError, StoreError) as error:
             raise LedgerUnreachableError(f"the budgets in {self.path} cannot be reached: {error}") from error
+
+    def _leave_a_file_that_is_gone(self) -> None:
+        """Where the file was deleted or replaced, what is open still writes to the old one, which nobody reads."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            now = None
+        else:
+            now = (found.st_dev, found.st_ino)
+        if now != self._file:
+            if self._file is not None:
+                log("reamon.budgets", logging.WARNING, "state_replaced", path=str(self.path), then="counts from there")
+                self._pool.close()
+            self._file = now
 
 
 class _Tables(Books):
@@ -149,6 +171,9 @@ class _Tables(Books):
         moment = iso(before)
         self._connection.execute(_FORGET_HOLDS, (budget, moment, moment))
         return self._connection.execute(f"DELETE FROM budget_periods WHERE {_OLD}", (budget, moment)).rowcount
+
+    def forget_holds(self, budget: str, expired: int, settled: int) -> None:
+        self._connection.execute(_FORGET_EXPIRED, (budget, iso(settled), iso(expired)))
 
     def forget_writers(self, before: int) -> None:
         self._connection.execute("DELETE FROM budget_writers WHERE updated_at < ?", (iso(before),))
