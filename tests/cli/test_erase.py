@@ -85,3 +85,14 @@ def test_destinations_that_are_configured_are_named(db: str, capsys: Capture, mo
 def test_a_number_that_is_none_is_refused(db: str, capsys: Capture) -> None:
     assert main(["erase", "--phone", "555", "--db", db, "--yes"]) == 1
     assert "has 3 digits" in capsys.readouterr().err
+
+
+def test_where_only_costs_tell_of_a_call_it_is_found_as_well(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(db)) as connection, connection:
+        for table in ("operations", "agent_executions", "workflow_traces"):
+            connection.execute(f"DELETE FROM {table}")
+    monkeypatch.setattr("reamon.cli.erase.is_agreed", lambda question, arguments: True)
+    assert main(["erase", "--call", "call-of-ada", "--db", db]) == 0
+    with closing(sqlite3.connect(db)) as connection:
+        found = connection.execute("SELECT DISTINCT call_id FROM cost_details ORDER BY 1").fetchall()
+    assert found == [(None,), ("call-of-bob",)]

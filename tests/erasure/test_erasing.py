@@ -373,6 +373,32 @@ def test_a_start_that_a_dead_process_left_goes(tmp_path: Path) -> None:
     assert [span.input and span.input.value for span in read_jsonl(jsonl)] == [{"to": "+1 555 010 9999"}]
 
 
+@pytest.mark.parametrize("function", ["reamon.erasure.waiting._replace", "reamon.erasure.lines.LinesPlace._rewrite"])
+def test_an_erasure_that_was_killed_is_gone_on_with(places: Places, function: str) -> None:
+    module, _, name = function.rpartition(".")
+    source = f"""
+        import os, pkgutil, signal
+        from pathlib import Path
+        from reamon.erasure import Subject, erase
+        owner = pkgutil.resolve_name({module!r})
+        real = getattr(owner, {name!r})
+        def deadly(*parameters, **options):
+            real(*parameters, **options)
+            os.kill(os.getpid(), signal.SIGKILL)
+        setattr(owner, {name!r}, deadly)
+        erase(Subject("phone", {PHONE!r}), store={str(places.store)!r}, outbox=Path({str(places.outbox)!r}),
+              jsonl=[Path({str(places.jsonl)!r})])
+    """
+    spend = ask(places, "SELECT cost_amount FROM cost_details ORDER BY 1")
+    run(places.store.parent, source, returncode=-9)
+    receipt = erased(places)
+    assert places.files_with(*WRITTEN, b"call-of-ada", b'"Ada"') == []
+    assert (receipt.traces, receipt.calls, receipt.is_complete, receipt.is_genuine()) == (2, 1, True, True)
+    assert receipts(places.store) == [receipt]
+    assert ask(places, "SELECT cost_amount FROM cost_details ORDER BY 1") == spend
+    assert set(lines(places)) == {"call-of-bob"}
+
+
 def test_times_and_names_of_the_receipt(places: Places) -> None:
     now = datetime(2026, 11, 27, tzinfo=UTC)
     receipt = erased(places, now=lambda: now)

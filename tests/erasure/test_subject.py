@@ -66,6 +66,8 @@ def test_another_number_is_not_found(other: str) -> None:
         ("+49 151 23456789", "0151 23456789"),
         ("020 7946 0958", "+44 20 7946 0958"),
         ("+65 6123 4567", "6561234567"),
+        ("15550102030", "(555) 010-2030"),
+        ("13800138000", "+8613800138000"),
     ],
 )
 def test_national_forms_are_found(number: str, text: str) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from reamon.erasure import Subject, erase, receipts
+from reamon.erasure import Subject, erase, erase_again, receipts
 from reamon.errors import StoreError
 from reamon.exporters import PostgresExporter
 from reamon.model import Span, SpanError
@@ -127,6 +127,31 @@ def test_a_person_is_erased(url: str) -> None:
     assert read(url, "SELECT count(*) FROM cost_details WHERE call_id IS NULL AND cost_amount IS NOT NULL") == [2]
     assert receipts(url) == [receipt]
     assert receipts(url)[0].is_genuine()
+
+
+def test_what_arrives_late_of_a_person_is_erased_again_and_their_budgets_go(url: str) -> None:
+    def spend() -> None:
+        with connected(url) as connection:
+            for scope in ("ancient", "young"):
+                connection.execute(
+                    "INSERT INTO budget_periods (budget, scope, period_start, spent, stated, unknown, updated_at)"
+                    " VALUES ('call', %s, now(), 1, 0, 0, now())",
+                    (scope,),
+                )
+
+    spend()
+    first = erase(Subject("call", "ancient"), store=url)
+    assert first.places[0].removed["budget_periods"] == 1
+    assert "pages of PostgreSQL" in [other.destination for other in first.elsewhere]
+    exporter = PostgresExporter(url)
+    late = turn("ancient", -400 * DAY)
+    ids = first.trace_ids[0]
+    exporter.export([span.replace(trace_id=ids, costs=()) for span in late[:-1]])
+    exporter.shutdown(5.0)
+    spend()
+    again = erase_again(first.erasure_id, store=url)
+    assert again.places[0].removed == {"operations": 2, "agent_executions": 2, "budget_periods": 1}
+    assert read(url, "SELECT DISTINCT scope FROM budget_periods") == ["young"]
 
 
 def test_where_there_is_no_store_it_is_said_without_a_password() -> None:

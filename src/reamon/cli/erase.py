@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ReamonError(f"{arguments.out} exists: give the receipt another name")
     if arguments.dry_run or not arguments.yes:
         counted = _erase(arguments, dry_run=True)
-        if arguments.dry_run or not counted.removed:
+        if arguments.dry_run or not (counted.traces or counted.removed):
             return _tell(counted, arguments)
         question = f"Delete {count(counted.traces, 'trace')} of {count(counted.calls, 'call')} for good, everywhere?"
         if not is_agreed(question, arguments):
@@ -114,8 +114,8 @@ def _tell(receipt: "Receipt", arguments: argparse.Namespace) -> int:
 
 
 def _document(receipt: "Receipt") -> Document:
-    if not receipt.removed:
-        return [Note(Text.of("nothing was found"))]
+    if not (receipt.traces or receipt.removed):
+        return [Note(Text.of("nothing was found")), *_remaining(receipt)]
     verb = "would delete" if receipt.dry_run else "deleted"
     facts = [
         ("receipt", Text.of(receipt.erasure_id, Style.STRONG)),
@@ -134,12 +134,22 @@ def _document(receipt: "Receipt") -> Document:
     return [Facts(facts), Table(columns, rows), *_left(receipt)]
 
 
-def _left(receipt: "Receipt") -> Iterator[Block]:
+def _remaining(receipt: "Receipt") -> Iterator[Block]:
     for place in receipt.places:
         for words in place.remaining:
             yield Note(Text.of("✗ ", Style.BAD) + Text.of(words))
+
+
+def _left(receipt: "Receipt") -> Iterator[Block]:
+    yield from _remaining(receipt)
     for other in receipt.elsewhere:
         yield Note(Text.of("! ", Style.WARNING) + Text.of(f"{other.destination}: {other.advice}"))
+
+
+def _state(receipt: "Receipt") -> Text:
+    if not receipt.finished:
+        return Text.of("never ended", Style.BAD)
+    return Text.of("yes", Style.GOOD) if receipt.is_complete else Text.of("no", Style.WARNING)
 
 
 def _list(kept: "list[Receipt]", arguments: argparse.Namespace) -> int:
@@ -155,6 +165,7 @@ def _list(kept: "list[Receipt]", arguments: argparse.Namespace) -> int:
         Column("by"),
         Column("what"),
         Column("traces"),
+        Column("complete"),
         Column("genuine"),
     ]
     rows = [
@@ -164,6 +175,7 @@ def _list(kept: "list[Receipt]", arguments: argparse.Namespace) -> int:
             Text.of(receipt.requested_by or ""),
             Text.of(receipt.subject_kind),
             Text.of(f"{receipt.traces:,}"),
+            _state(receipt),
             Text.of("yes", Style.GOOD) if receipt.is_genuine() else Text.of("changed", Style.BAD),
         ]
         for receipt in kept

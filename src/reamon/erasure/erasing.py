@@ -7,10 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from reamon.erasure.findings import Findings, Place, PlaceReport, Wanted, patterns_of
+from reamon.erasure.findings import Findings, Place, PlaceReport, Wanted
 from reamon.erasure.lines import LinesPlace
 from reamon.erasure.receipt import Elsewhere, Receipt
-from reamon.erasure.residue import files_with
 from reamon.erasure.stored import StorePlace
 from reamon.erasure.subject import Subject
 from reamon.erasure.tombstones import ErasedBefore, Tombstones
@@ -18,6 +17,12 @@ from reamon.erasure.waiting import OutboxPlace
 from reamon.errors import ReamonError
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.projects import Project, visible
+
+_PAGES: Final = Elsewhere(
+    "pages of PostgreSQL",
+    "what was deleted stays in the server's files until it uses their room again, and in its write-ahead log and its "
+    "archive for as long as that is kept; VACUUM FULL of the tables writes them anew",
+)
 
 _PASSES: Final = 3
 """So often it is looked again whether somebody has written more of it meanwhile."""
@@ -30,7 +35,6 @@ _COPIES: Final = Elsewhere(
     "copies of files",
     "back-ups, snapshots, replicas and exported files keep what they had: delete it there, or let them expire",
 )
-_LEFT: Final = "something is left in {name}: look at it by hand, or erase once more when no application is running"
 
 
 def erase(
@@ -47,6 +51,9 @@ def erase(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Receipt:
     """Delete all data of a person: every call in which the subject is found, whole.
+
+    One that was killed half-way is gone on with when it is done again: the store keeps its receipt from the start, so
+    what it had found goes even where what told of the person has gone already.
 
     Found means: the call has that id, or one of its spans speaks of the number or the lead, in whatever payload. All
     places are looked through before anything is deleted, so a call that only one of them knows goes everywhere.
@@ -71,7 +78,8 @@ def erase(
     """
     seen = visible(project)
     places = _places(store, outbox, jsonl, seen, keep_costs=keep_costs)
-    erasure_id = str(uuid.uuid4())
+    begun = _begun(places, subject, seen)
+    erasure_id = str(uuid.uuid4()) if begun is None else begun.erasure_id
     return _erase(
         subject,
         places,
@@ -79,6 +87,7 @@ def erase(
         erasure_id=erasure_id,
         digest=subject.digest(erasure_id),
         again=None,
+        begun=begun,
         project=seen,
         requested_by=requested_by,
         dry_run=dry_run,
@@ -128,6 +137,7 @@ def erase_again(
         erasure_id=str(uuid.uuid4()),
         digest=before.subject_digest,
         again=erasure_id,
+        begun=None,
         project=before.project,
         requested_by=requested_by,
         dry_run=dry_run,
@@ -163,43 +173,67 @@ def _erase(
     erasure_id: str,
     digest: str,
     again: str | None,
+    begun: Receipt | None,
     project: str | None,
     requested_by: str | None,
     dry_run: bool,
     time: datetime,
 ) -> Receipt:
-    findings = Findings()
     known = sorted({*destinations, *(name for place in places for name in place.destinations())})
+    elsewhere = [*(Elsewhere(name, _ADVICE) for name in known), _COPIES]
+    if any(isinstance(place, StorePlace) and is_postgres(place.target) for place in places):
+        elsewhere.append(_PAGES)
+    findings = Findings()
+    findings.traces.update(() if begun is None else begun.trace_ids)
+    before = Tombstones.of((), ()) if begun is None else begun.tombstones
+
+    def receipt(reports: Iterable[PlaceReport], *, finished: bool) -> Receipt:
+        told = {call for call in findings.calls if not (isinstance(subject, Subject) and _tells(subject, call))}
+        return Receipt(
+            erasure_id=erasure_id,
+            time=time,
+            version=version("reamon"),
+            requested_by=requested_by,
+            dry_run=dry_run,
+            project=project,
+            subject_kind=subject.kind,
+            subject_digest=digest,
+            again=again,
+            traces=len(findings.traces),
+            calls=max(len(findings.calls), 0 if begun is None else begun.calls),
+            places=tuple(reports),
+            elsewhere=tuple(elsewhere),
+            trace_ids=tuple(sorted(findings.traces)),
+            tombstones=Tombstones.of(findings.traces, told, before),
+            finished=finished,
+        ).sealed()
+
     reports: list[PlaceReport] = []
+    size = 0
     for _ in range(1 if dry_run else _PASSES):
         _find(subject, places, findings)
+        if findings.size > size and not dry_run:  # before anything goes, since what goes may be all that tells
+            size = findings.size
+            _keep(receipt((), finished=False), places)
         new = [place.erase(subject, findings, dry_run=dry_run) for place in places]
         reports = [_together(*pair) for pair in zip(reports, new, strict=True)] if reports else new
         if not any(report.removed for report in new):
             break
-    told = {call for call in findings.calls if not (isinstance(subject, Subject) and _tells(subject, call))}
-    receipt = Receipt(
-        erasure_id=erasure_id,
-        time=time,
-        version=version("reamon"),
-        requested_by=requested_by,
-        dry_run=dry_run,
-        project=project,
-        subject_kind=subject.kind,
-        subject_digest=digest,
-        again=again,
-        traces=len(findings.traces),
-        calls=len(findings.calls),
-        places=tuple(
-            _checked(place, report, subject, findings, dry_run) for place, report in zip(places, reports, strict=True)
-        ),
-        elsewhere=(*(Elsewhere(name, _ADVICE) for name in known), _COPIES),
-        trace_ids=tuple(sorted(findings.traces)),
-        tombstones=Tombstones.of(findings.traces, told),
-    ).sealed()
+    done = receipt(reports, finished=True)
     if not dry_run:
-        _keep(receipt, places)
-    return receipt
+        _keep(done, places)
+    return done
+
+
+def _begun(places: Sequence[Place], subject: Subject, project: str | None) -> Receipt | None:
+    """The receipt of the same erasure, if one was begun and never ended."""
+    for place in places:
+        if isinstance(place, StorePlace):
+            for kept in map(Receipt.from_json, place.receipts()):
+                is_open = not kept.finished and kept.again is None and kept.project == project
+                if is_open and kept.subject_digest == subject.digest(kept.erasure_id):
+                    return kept
+    return None
 
 
 def _find(subject: Wanted, places: Sequence[Place], findings: Findings) -> None:
@@ -226,22 +260,6 @@ def _together(first: PlaceReport, second: PlaceReport) -> PlaceReport:
         removed=summed(first.removed, second.removed),
         kept=summed(first.kept, second.kept),
         remaining=second.remaining,
-    )
-
-
-def _checked(place: Place, report: PlaceReport, subject: Wanted, findings: Findings, dry_run: bool) -> PlaceReport:
-    """The report on lines, after a look at the bytes that are there now; others look themselves."""
-    if dry_run or not isinstance(place, LinesPlace) or report.remaining:
-        return report
-    left = files_with(patterns_of(subject, findings), place.files())
-    return _together(
-        report,
-        PlaceReport(
-            kind=report.kind,
-            where=report.where,
-            removed={},
-            remaining=tuple(_LEFT.format(name=file.name) for file in left),
-        ),
     )
 
 

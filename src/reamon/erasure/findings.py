@@ -1,5 +1,6 @@
 """Findings: which calls and traces belong to somebody, gathered from all places before anything is deleted."""
 
+import re
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -101,6 +102,13 @@ def patterns_of(subject: Wanted, findings: Findings) -> list[RawPattern]:
     if subject.raw_pattern is not None:
         patterns.add(subject.raw_pattern)
     return sorted(patterns)
+
+
+def names_them(text: str, subject: Wanted, findings: Findings) -> bool:
+    """Whether a text that is none of ours speaks of the subject, or has the id of a trace or call that goes."""
+    if subject.is_mentioned_in([text]) or any(trace_id in text for trace_id in findings.traces):
+        return True
+    return any(re.search(rf"(?<![\w-]){re.escape(call_id)}(?![\w-])", text) for call_id in findings.calls)
 
 
 def texts_of(span: Span) -> list[str]:

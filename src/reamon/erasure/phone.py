@@ -8,6 +8,7 @@ from reamon.errors import ReamonError
 
 _SEPARATORS: Final = r"[\s().\-/\\\u00a0\u2009\u202f\u2010-\u2015]{0,3}"
 _INTERNATIONAL: Final = re.compile(r"^\s*(?:\+|00|011)")
+_NORTH_AMERICAN: Final = re.compile(r"1[2-9][0-9]{9}$")
 _PREFIX: Final = r"(?:\+|00|011)"
 _SHORTEST: Final = 9  # digits of a national number; with fewer, one number is too easily part of another
 _SHORTEST_INTERNATIONAL: Final = 8
@@ -37,8 +38,8 @@ def phone_pattern(number: str) -> PhonePattern:
     With a country code (`+1…`, `001…`, `0111…`) it is found with any of these prefixes or none, and in its national
     form, with or without a leading 0, where that has nine digits or more. Without one it is found as it is, with or
     without a leading 0, behind any country code that is written with a prefix, and, if it has ten digits, behind a bare
-    1 as in North America. Between the digits there may be blanks, dots, dashes, slashes and parentheses. A digit before
-    or after makes it another number.
+    1 as in North America; eleven digits that begin with a 1 are found without that 1 as well. Between the digits there
+    may be blanks, dots, dashes, slashes and parentheses. A digit before or after makes it another number.
 
     Raises:
         ReamonError: It has too few digits to be told from parts of other numbers, or too many.
@@ -70,6 +71,8 @@ def phone_pattern(number: str) -> PhonePattern:
         ]
         if len(national) == 10:
             forms.append(rf"1{_SEPARATORS}{_spread(national)}")
+        elif _NORTH_AMERICAN.match(national):
+            forms.append(rf"\(?{_spread(national[1:])}")
     core = re.compile(_spread(digits[-_SHORTEST:] if len(digits) > _SHORTEST else digits))
     other = f"(?P<{OTHER}>{'|'.join(others)})|" if others else ""  # first, so that it takes the number along
     return PhonePattern(core, re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{other}{'|'.join(forms)})(?![0-9])"))

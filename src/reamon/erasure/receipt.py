@@ -40,6 +40,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         elsewhere: To whom spans were sent.
         trace_ids: By which they are found there; they are random.
         tombstones: By which it can be repeated.
+        finished: Whether it came to its end. False stands in the store while one is at it, and afterwards if it was
+            killed: the same erasure, done again, goes on with it.
         checksum: SHA-256 of all else.
     """
 
@@ -58,12 +60,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: tuple[Elsewhere, ...]
     trace_ids: tuple[str, ...]
     tombstones: Tombstones
+    finished: bool = True
     checksum: str = ""
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing remains in the places that can be reached from here."""
-        return not any(place.remaining for place in self.places)
+        return self.finished and not any(place.remaining for place in self.places)
 
     @property
     def removed(self) -> int:

@@ -1,5 +1,6 @@
 """Stored: the rows of somebody in a store, in every table, and the bytes that they leave in a SQLite file."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +10,14 @@ from typing import Any, Final
 
 import msgspec
 
+from reamon.erasure._scanning import has
 from reamon.erasure.findings import Findings, PlaceReport, Wanted, patterns_of
-from reamon.erasure.residue import beside, files_with
+from reamon.erasure.residue import RawPattern, beside, files_with
 from reamon.model.ids import uuid7
 from reamon.model.times import from_datetime
 from reamon.store.administration import Database, SQLiteDatabase, opened
 from reamon.store.search import fts
+from reamon.store.sqlite import VERSION_TABLE
 
 _WINDOW: Final = 500
 _PORTION: Final = 50  # traces in one transaction
@@ -22,16 +25,18 @@ _ATTEMPTS: Final = 20
 _PAUSE: Final = 0.1  # seconds between two attempts to empty the log
 _SPANS: Final[dict[str, tuple[str, ...]]] = {
     "operations": (
-        "name", "status_reason", "error_message", "error_stack", "usage", "attributes", "events", "links", "extra",
-        "input_data", "output_data",
+        "name", "provider", "model", "status_reason", "error_type", "error_message", "error_stack", "usage",
+        "attributes", "events", "links", "extra", "input_data", "output_data",
     ),
     "agent_executions": (
-        "agent_name", "status_reason", "error_message", "error_stack", "decision", "usage", "attributes", "events",
-        "links", "extra", "input_data", "output_data", "state_before", "state_after",
+        "agent_name", "agent_type", "agent_version", "next_agent", "status_reason", "error_type", "error_message",
+        "error_stack", "decision", "usage", "attributes", "events", "links", "extra", "input_data", "output_data",
+        "state_before", "state_after",
     ),
     "workflow_traces": (
-        "call_id", "workflow_name", "status_reason", "outcome", "error_message", "error_stack", "tags", "metadata",
-        "usage", "attributes", "events", "links", "extra", "input_data", "output_data",
+        "call_id", "workflow_name", "workflow_version", "status_reason", "outcome", "error_type", "error_message",
+        "error_stack", "tags", "metadata", "usage", "attributes", "events", "links", "extra", "input_data",
+        "output_data",
     ),
 }  # fmt: skip
 _JSON: Final = {
@@ -39,7 +44,7 @@ _JSON: Final = {
     "state_after", "tags", "metadata",
 }  # fmt: skip
 _LOG_HELD: Final = "the log of {path} could not be emptied, since somebody is reading: erase once more later"
-_LEFT: Final = "something is left in {path}, though no row has it: erase once more when no application is running"
+_LEFT: Final = "something is left in {path}, in the table {table}, which is none of reamon's: look there by hand"
 
 
 class StorePlace:
@@ -60,6 +65,8 @@ class StorePlace:
         """Look through every row, unless the subject is known by what the rows of traces say."""
         with opened(self.target, writable=False) as database:
             found = set(self._covered(database, subject))
+            if not subject.reads_texts:  # then ids are all that there is, and they are nobody else's
+                findings.traces.update(found)
             for table in _SPANS:
                 found.update(self._mentioning(database, table, subject))
             for trace_id, call_id in self._known(database, sorted(found | findings.traces), sorted(findings.calls)):
@@ -77,12 +84,12 @@ class StorePlace:
                 database.change("PRAGMA secure_delete = ON")
                 with database.transaction():
                     fts.forget(database.connection)  # its words go with it; the next search makes it anew
+            self._erase_around(database, subject, findings, removed, dry_run=dry_run)
             for start in range(0, len(traces), _PORTION):
                 some = database.several(traces[start : start + _PORTION])
                 for table in _SPANS:
                     _add(removed, table, self._take(database, table, database.among("trace_id"), some, dry_run=dry_run))
                 self._settle_costs(database, some, removed, kept, dry_run=dry_run)
-            self._erase_around(database, subject, findings, removed, dry_run=dry_run)
             remaining: tuple[str, ...] = ()
             if isinstance(database, SQLiteDatabase) and not dry_run:
                 remaining = _clean(database, subject, findings)
@@ -94,17 +101,20 @@ class StorePlace:
         return ()
 
     def keep_receipt(self, values: Sequence[Any], time: datetime) -> None:
-        """Put a receipt into `erasures`.
+        """Put a receipt into `erasures`, in the place of that of the same id.
 
         Args:
             values: Its id, the kind and the digest of the subject, who asked for it, and its JSON.
             time: When it was.
         """
         with opened(self.target, writable=True) as database, database.transaction():
+            if isinstance(database, SQLiteDatabase):
+                database.change("PRAGMA secure_delete = ON")
             json = "?" if database.dialect == "sqlite" else "CAST(? AS JSON)"
             database.change(
                 "INSERT INTO erasures (erasure_id, subject_kind, subject_digest, requested_by, receipt, timestamp)"
-                f" VALUES (?, ?, ?, ?, {json}, ?)",
+                f" VALUES (?, ?, ?, ?, {json}, ?) ON CONFLICT (erasure_id) DO UPDATE SET"
+                " requested_by = excluded.requested_by, receipt = excluded.receipt, timestamp = excluded.timestamp",
                 *values,
                 database.moment(time),
             )
@@ -121,6 +131,10 @@ class StorePlace:
         for table in ("workflow_traces", "cost_details"):
             for trace_id, call_id in database.rows(f"SELECT DISTINCT trace_id, call_id FROM {table}"):
                 if subject.covers(trace_id, call_id):
+                    yield trace_id
+        for table in () if subject.reads_texts else ("operations", "agent_executions"):  # their roots may never come
+            for (trace_id,) in database.rows(f"SELECT DISTINCT trace_id FROM {table}"):
+                if subject.covers(trace_id, None):
                     yield trace_id
 
     def _mentioning(self, database: Database, table: str, subject: Wanted) -> Iterator[str]:
@@ -171,7 +185,10 @@ class StorePlace:
     def _settle_costs(
         self, database: Database, traces: Any, removed: dict[str, int], kept: dict[str, int], *, dry_run: bool
     ) -> None:
-        """Take cost details, or what leads from them to the call: ids, and the time to the hour."""
+        """Take cost details, or what leads from them to the call: ids, and the time to the quarter of an hour.
+
+        Where a day begins by local time, it is a quarter of an hour in UTC, so that no cost comes into another day.
+        """
         among = database.among("trace_id")
         if not self._keep_costs or dry_run:
             count = self._take(database, "cost_details", among, traces, dry_run=dry_run)
@@ -187,14 +204,14 @@ class StorePlace:
             for span_id, cost_type, version, item, trace_id, agent_id, moment in rows:
                 read = database.time(moment)
                 assert read is not None  # noqa: S101 - the column is NOT NULL
-                hour = read.replace(minute=0, second=0, microsecond=0)
+                quarter = read.replace(minute=read.minute // 15 * 15, second=0, microsecond=0)
                 database.change(
                     "UPDATE cost_details SET span_id = ?, trace_id = ?, agent_id = ?, call_id = NULL, timestamp = ?"
                     " WHERE span_id = ? AND cost_type = ? AND price_version = ? AND item = ?",
-                    new.of(span_id, hour),
-                    new.of(trace_id, hour),
-                    None if agent_id is None else new.of(agent_id, hour),
-                    database.moment(hour),
+                    new.of(span_id, quarter),
+                    new.of(trace_id, quarter),
+                    None if agent_id is None else new.of(agent_id, quarter),
+                    database.moment(quarter),
                     span_id,
                     cost_type,
                     version,
@@ -219,9 +236,15 @@ class StorePlace:
                 if _names([text for text in row[len(key) :] if text], subject, findings):
                     gone = self._take(database, table, condition, *row[: len(key)], dry_run=dry_run)
                     _add(removed, table, gone)
-        calls = database.several(sorted(findings.calls))
+        scopes = {scope for (scope,) in database.rows("SELECT DISTINCT scope FROM budget_periods WHERE scope <> ''")}
+        theirs = [scope for scope in scopes if scope in findings.calls or self._is_of(scope, subject)]
+        some = database.several(sorted(theirs))
         for table in ("budget_reservations", "budget_periods"):  # in this order: one refers to the other
-            _add(removed, table, self._take(database, table, database.among("scope"), calls, dry_run=dry_run))
+            _add(removed, table, self._take(database, table, database.among("scope"), some, dry_run=dry_run))
+
+    def _is_of(self, scope: str, subject: Wanted) -> bool:
+        """Whether a budget is that of a call of theirs, though no span tells of that call any more."""
+        return self._project is None and subject.covers(scope, scope)
 
 
 class _NewIds:
@@ -230,10 +253,10 @@ class _NewIds:
     def __init__(self) -> None:
         self._new: dict[str, str] = {}
 
-    def of(self, old: str, hour: datetime) -> str:
-        """The new id, whose time is that of the hour."""
+    def of(self, old: str, moment: datetime) -> str:
+        """The new id, of that time."""
         if old not in self._new:
-            self._new[old] = uuid7(from_datetime(hour), secrets.randbits(62))
+            self._new[old] = uuid7(from_datetime(moment), secrets.randbits(62))
         return self._new[old]
 
 
@@ -241,7 +264,9 @@ def _names(texts: list[str], subject: Wanted, findings: Findings) -> bool:
     if subject.is_mentioned_in(texts):
         return True
     words = {word for text in texts for word in _words(text)}
-    return bool(words & (findings.calls | findings.traces))
+    if words & (findings.calls | findings.traces):
+        return True
+    return not subject.reads_texts and any(subject.covers(word, None) for word in words)
 
 
 def _words(text: str) -> Iterator[str]:
@@ -271,9 +296,25 @@ def _clean(database: SQLiteDatabase, subject: Wanted, findings: Findings) -> tup
         database.change("VACUUM")  # what was deleted without care, by whatever wrote here before
         if not _empty_log(database):
             return (_LOG_HELD.format(path=database.path),)
-        if files_with(patterns, beside(database.path)):
-            return (_LEFT.format(path=database.path),)
+        # Now there is nothing in the file but rows. Ours were looked through: what is in them is somebody else's.
+        return tuple(_LEFT.format(path=database.path, table=table) for table in _foreign(database, patterns))
     return ()
+
+
+def _foreign(database: SQLiteDatabase, patterns: list[RawPattern]) -> Iterator[str]:
+    """The tables of others in which one of the patterns is."""
+    from reamon.store.tables import metadata  # noqa: PLC0415 - slow, and seldom needed
+
+    compiled = [(re.compile(core), re.compile(rf"(?<![\w-])(?:{full})(?![\w-])")) for core, full in patterns]
+    for (table,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE V%'"):
+        if table in metadata.tables or table == VERSION_TABLE or fts.is_ours(table):
+            continue
+        quoted = table.replace('"', '""')
+        for row in database.connection.execute(f'SELECT * FROM "{quoted}"'):
+            texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in row]
+            if any(has(core, pattern, text) for core, pattern in compiled for text in texts):
+                yield table
+                break
 
 
 def _empty_log(database: SQLiteDatabase) -> bool:

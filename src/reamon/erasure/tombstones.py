@@ -24,10 +24,11 @@ class Tombstones(msgspec.Struct, frozen=True, kw_only=True):
     digests: tuple[str, ...]
 
     @classmethod
-    def of(cls, traces: Iterable[str], calls: Iterable[str]) -> "Tombstones":
-        """Those of these traces and calls."""
-        salt = secrets.token_hex(16)
-        return cls(salt=salt, digests=tuple(sorted(_digest(salt, name) for name in {*traces, *calls})))
+    def of(cls, traces: Iterable[str], calls: Iterable[str], before: "Tombstones | None" = None) -> "Tombstones":
+        """Those of these traces and calls, and those that there were before."""
+        salt = secrets.token_hex(16) if before is None else before.salt
+        new = {_digest(salt, name) for name in (*traces, *calls)}
+        return cls(salt=salt, digests=tuple(sorted(new if before is None else new.union(before.digests))))
 
 
 class ErasedBefore:

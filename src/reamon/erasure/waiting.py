@@ -15,6 +15,9 @@ from reamon.pipeline._encoding import decode_spans, encode_spans
 from reamon.processes import ProcessDirectory
 
 _TABLES: Final = ("batches", "letters")
+_LOG_HELD: Final = "the log of {path} could not be emptied, since somebody is reading: erase once more later"
+_LEFT: Final = "something was put into {path} meanwhile: erase once more"
+_DAMAGED: Final = "{path} is an outbox that was damaged and put aside, and has something: mend it, or delete it"
 _UNREADABLE: Final = "{count} {table} were written by another version of reamon, which has to look through them"
 _ALIVE: Final = (
     "process {owner} is delivering and may have spans in memory, which cannot be reached from here: "
@@ -55,6 +58,8 @@ class OutboxPlace:
             remaining += [_ALIVE.format(owner=owner) for owner in self._living()]
             if not dry_run:
                 self._clean(subject, findings, remaining)
+        damaged = [file for file in self.path.parent.glob(f"{self.path.name}.damaged-*") if file.is_file()]
+        remaining += [_DAMAGED.format(path=file) for file in files_with(patterns_of(subject, findings), damaged)]
         return PlaceReport(kind="outbox", where=str(self.path), removed=removed, remaining=tuple(remaining))
 
     def destinations(self) -> Iterable[str]:
@@ -96,18 +101,28 @@ class OutboxPlace:
         unreadable = 0
         for item, spans in self._bodies(table):
             unreadable += not spans
-            kept = [span for span in spans if not (self._is_visible(span) and self._is_of(span, subject, findings))]
-            if len(kept) == len(spans):
-                continue
-            if dry_run or self._replace(table, item, kept):
-                removed[table] = removed.get(table, 0) + len(spans) - len(kept)
+            going = len(spans) - len(self._kept(spans, subject, findings))
+            if going and not dry_run:
+                going = self._take(table, item, subject, findings)
+            if going:
+                removed[table] = removed.get(table, 0) + going
         return unreadable
 
-    def _replace(self, table: str, item: int, kept: list[Span]) -> bool:
+    def _kept(self, spans: list[Span], subject: Wanted, findings: Findings) -> list[Span]:
+        return [span for span in spans if not (self._is_visible(span) and self._is_of(span, subject, findings))]
+
+    def _take(self, table: str, item: int, subject: Wanted, findings: Findings) -> int:
+        """Write an item anew as it is now: another erasure may have done so since it was read."""
         with explained(self.path), closing(writing(self.path)) as file, file:
             file.execute("PRAGMA secure_delete = ON")
             file.execute("BEGIN IMMEDIATE")
-            return _replace(file, table, item, kept)
+            for (body,) in file.execute(f"SELECT body FROM {table} WHERE id = ?", (item,)).fetchall():
+                spans = decode_spans(body)
+                kept = self._kept(spans, subject, findings)
+                if len(kept) < len(spans):
+                    _replace(file, table, item, kept)
+                return len(spans) - len(kept)
+        return 0
 
     def _clean(self, subject: Wanted, findings: Findings, remaining: list[str]) -> None:
         """Leave nothing in pages that are free, or in the log."""
@@ -115,12 +130,17 @@ class OutboxPlace:
         with explained(self.path), closing(writing(self.path)) as file:
             file.execute("PRAGMA secure_delete = ON")
             give_back(file)
-            file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            is_empty = _empty_log(file)
             if files_with(patterns, beside(self.path)):
                 file.execute("VACUUM")
-                file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if files_with(patterns, beside(self.path)):
-            remaining.append(f"something is left in {self.path}, most likely in its log: erase once more later")
+                is_empty = _empty_log(file)
+        if not is_empty and files_with(patterns, beside(self.path)):
+            remaining.append(_LOG_HELD.format(path=self.path))
+        left: dict[str, int] = {}  # by what the spans say: bytes that look like it may be somebody else's
+        for table in _TABLES:
+            self._erase_from(table, subject, findings, left, dry_run=True)
+        if left:
+            remaining.append(_LEFT.format(path=self.path))
 
     def _living(self) -> list[str]:
         owners = [str(owner) for (owner,) in self._rows("batches", "SELECT DISTINCT owner FROM batches")]
@@ -133,9 +153,15 @@ class OutboxPlace:
             return True
 
 
-def _replace(file: sqlite3.Connection, table: str, item: int, kept: list[Span]) -> bool:
+def _replace(file: sqlite3.Connection, table: str, item: int, kept: list[Span]) -> None:
     if not kept:
-        return bool(file.execute(f"DELETE FROM {table} WHERE id = ?", (item,)).rowcount)
+        file.execute(f"DELETE FROM {table} WHERE id = ?", (item,))
+        return
     body, _ = encode_spans(kept)
     update = f"UPDATE {table} SET spans = ?, bytes = ?, body = ? WHERE id = ?"
-    return bool(file.execute(update, (len(kept), len(body), body, item)).rowcount)
+    file.execute(update, (len(kept), len(body), body, item))
+
+
+def _empty_log(file: sqlite3.Connection) -> bool:
+    ((is_busy, *_),) = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return not is_busy
