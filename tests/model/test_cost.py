@@ -1,6 +1,6 @@
 """Money: exact from end to end."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reamon.model import CostBreakdown, CostData
-from reamon.model.cost import PLACES, exact, rounded
+from reamon.model.cost import PLACES, exact, rounded, summed
 
 amounts = st.decimals(0, 10**12, places=12)
 details = st.lists(
@@ -76,3 +76,10 @@ def test_a_breakdown_says_whether_something_is_unknown(costs: list[CostData]) ->
 def test_unknown_is_not_free() -> None:
     assert CostBreakdown.of([CostData(cost_type="llm", amount=None)]).total is None
     assert CostBreakdown.of([CostData(cost_type="llm", amount=Decimal(0))]).total == 0
+
+
+@given(st.lists(amounts))
+def test_a_sum_is_exact_whatever_the_application_has_made_of_its_context(parts: list[Decimal]) -> None:
+    with localcontext(prec=2):
+        whole = summed(parts)
+    assert Fraction(whole) == sum(map(Fraction, parts))

@@ -11,6 +11,7 @@ import msgspec
 from reamon.collectors import CostCollector, PriceBook
 from reamon.collectors.prices import CALLS
 from reamon.model import CostData, CostDetail, Span, SpanKind, SpanStatus, Usage
+from reamon.model.cost import EXACT
 from reamon.model.times import from_datetime
 from reamon.store.consumption import Consumption
 from reamon.store.cost_grouping import EVERY_COST, CostFilter
@@ -18,7 +19,6 @@ from reamon.store.database import Database
 from reamon.store.projects import Project
 from reamon.store.repricing import Repricer
 from reamon.store.revisions import Revision, known
-from reamon.store.rows import MONEY
 
 _ZERO: Final = Decimal(0)
 _GUESSED: Final = frozenset({"input_tokens", "output_tokens"})
@@ -204,13 +204,13 @@ class _Tally:
 
     def _change(self, revision: Revision) -> None:
         self._details += len(revision.after)
-        self._before = MONEY.add(self._before, known(revision.before))
-        self._after = MONEY.add(self._after, known(revision.after))
+        self._before = EXACT.add(self._before, known(revision.before))
+        self._after = EXACT.add(self._after, known(revision.after))
         day = revision.span.moment.date().isoformat()
         for column, details in enumerate((revision.before, revision.after)):
             for detail in details:
                 figures = self._models[day, detail.provider, detail.model]
-                figures[column] = MONEY.add(figures[column], detail.amount or _ZERO)
+                figures[column] = EXACT.add(figures[column], detail.amount or _ZERO)
                 figures[2 + column] += detail.amount is None
 
     def report(self, repricing_id: str | None, version: str, *, dry_run: bool) -> RepricingReport:

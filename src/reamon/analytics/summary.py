@@ -10,14 +10,11 @@ import msgspec
 
 from reamon.analytics.percentiles import percentile
 from reamon.model import CostBreakdown, CostData
-from reamon.model.cost import rounded
+from reamon.model.cost import EXACT, rounded
 from reamon.store.facts import AgentFact, CostFact, ErrorFact, Facts, ModelUsage, StepFact, TurnFact
 
 if TYPE_CHECKING:
     from reamon.store import Store
-
-_DIGITS = 50
-"""Enough that no sum of money is rounded, whatever the application's own decimal context says."""
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +171,7 @@ async def summarize(store: "Store", project: str | None = None) -> Summary:
 
 def summary_of(facts: Facts, project: str | None = None) -> Summary:
     """The summary of facts that were read already."""
-    with localcontext(prec=_DIGITS):
+    with localcontext(EXACT):
         return _summary(facts, project)
 
 

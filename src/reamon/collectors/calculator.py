@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from reamon.collectors.price_book import INFRASTRUCTURE, PriceBook
 from reamon.collectors.rates import Rates
 from reamon.errors import CostError
 from reamon.model import CostData, Usage
-from reamon.model.cost import STATED, exact
+from reamon.model.cost import EXACT, STATED, exact, summed
 from reamon.tracing import ActiveSpan, NoopSpan, current_span, enter, innermost, leave, start_span
 
 PROFILE: Final = "reautomation2"
@@ -22,7 +22,6 @@ TOKENS_PER_MESSAGE: Final = (70, 30)
 
 _CATEGORIES: Final = ("llm", "tts", "stt", "twilio", "infrastructure")
 _VOICES: Final = {"local": "piper", "premium": "elevenlabs"}
-_EXACT: Final = Context(prec=60)
 _MOST: Final = Decimal(10) ** 15
 """More than that of anything is a mistake, and not what a call used."""
 
@@ -250,8 +249,8 @@ class CostCalculator:
             "finalized_calls": totals.final,
             "total_active_cost": totals.active_cost,
             "total_finalized_cost": totals.final_cost,
-            "total_cost": _EXACT.add(totals.active_cost, totals.final_cost),
-            "average_cost_per_call": _EXACT.divide(totals.final_cost, Decimal(totals.final)) if totals.final else None,
+            "total_cost": EXACT.add(totals.active_cost, totals.final_cost),
+            "average_cost_per_call": EXACT.divide(totals.final_cost, Decimal(totals.final)) if totals.final else None,
         }
 
     def _of_twilio(self, where: str, minutes: Number, messages: int) -> list[CostData]:
@@ -349,11 +348,7 @@ def _record(span: ActiveSpan | NoopSpan, details: list[CostData] | tuple[CostDat
 
 
 def _sum(details: list[CostData] | tuple[CostData, ...]) -> Decimal:
-    total = Decimal(0)
-    for detail in details:
-        if detail.amount is not None:
-            total = _EXACT.add(total, detail.amount)
-    return total
+    return summed(detail.amount for detail in details if detail.amount is not None)
 
 
 def _count(where: str, what: str, given: Any) -> int:

@@ -6,14 +6,14 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from reamon.collectors.recent import Recent
+from reamon.model.cost import EXACT, summed
 
-_EXACT: Final = Context(prec=60)
 _ZERO: Final = Decimal(0)
 _LEFT_KEPT: Final = 20_000
 
@@ -34,10 +34,7 @@ class CallCosts(msgspec.Struct):
     @property
     def total(self) -> Decimal:
         """USD in all."""
-        total = _ZERO
-        for amount in self.by_category.values():
-            total = _EXACT.add(total, amount)
-        return total
+        return summed(self.by_category.values())
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -108,12 +105,12 @@ class Ledger:
         with self._lock:
             call = self._found(call_id)
             if call is None:  # it left a moment ago, because there are too many
-                self._finished_cost = _EXACT.add(self._finished_cost, amount)
+                self._finished_cost = EXACT.add(self._finished_cost, amount)
                 return
-            call.by_category[category] = _EXACT.add(call.by_category[category], amount)
+            call.by_category[category] = EXACT.add(call.by_category[category], amount)
             call.touched = self._now()
             if call.is_final:
-                self._finished_cost = _EXACT.add(self._finished_cost, amount)
+                self._finished_cost = EXACT.add(self._finished_cost, amount)
             else:
                 self._calls.move_to_end(call_id)
 
@@ -144,9 +141,7 @@ class Ledger:
     def totals(self) -> Totals:
         """What all calls have cost."""
         with self._lock:
-            active = _ZERO
-            for call in self._calls.values():
-                active = _EXACT.add(active, call.total)
+            active = summed(call.total for call in self._calls.values())
             return Totals(len(self._calls), active, self._finished, self._finished_cost)
 
     def __len__(self) -> int:
@@ -171,7 +166,7 @@ class Ledger:
     def _count_as_over(self, call: CallCosts) -> None:
         call.is_final = True
         self._finished += 1
-        self._finished_cost = _EXACT.add(self._finished_cost, call.total)
+        self._finished_cost = EXACT.add(self._finished_cost, call.total)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from reamon.model import CostData, Usage
-from reamon.model.cost import rounded
+from reamon.model.cost import EXACT, rounded
 from reamon.model.usage import COUNTS
 
 UNKNOWN: Final = "unknown"
@@ -37,7 +37,6 @@ _ZERO: Final = Decimal(0)
 _NOTHING: Final = rounded(_ZERO)
 _ONE: Final = Decimal(1)
 _SIXTY: Final = Decimal(60)
-_EXACT: Final = Context(prec=60)  # never the thread's own, which the application may have made narrow
 _UNIT_COST: Final = Context(prec=28)
 
 
@@ -75,25 +74,25 @@ class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
             units = self.minimum
         if self.increment is None:
             return units
-        whole, rest = _EXACT.divmod(units, self.increment)
-        return _EXACT.multiply(_EXACT.add(whole, _ONE) if rest else whole, self.increment)
+        whole, rest = EXACT.divmod(units, self.increment)
+        return EXACT.multiply(EXACT.add(whole, _ONE) if rest else whole, self.increment)
 
     def scaled(self, factor: Decimal) -> "UnitPrice":
         """The price with a discount (or a surcharge)."""
         return msgspec.structs.replace(
             self,
-            price=_EXACT.multiply(self.price, factor),
-            tiers=tuple((above, _EXACT.multiply(price, factor)) for above, price in self.tiers),
+            price=EXACT.multiply(self.price, factor),
+            tiers=tuple((above, EXACT.multiply(price, factor)) for above, price in self.tiers),
         )
 
     def for_minutes_as_seconds(self) -> "UnitPrice":
         """A price of minutes as one of seconds, without a division that could not be exact."""
         return msgspec.structs.replace(
             self,
-            per=_EXACT.multiply(self.per, _SIXTY),
-            tiers=tuple((_EXACT.multiply(above, _SIXTY), price) for above, price in self.tiers),
-            increment=None if self.increment is None else _EXACT.multiply(self.increment, _SIXTY),
-            minimum=None if self.minimum is None else _EXACT.multiply(self.minimum, _SIXTY),
+            per=EXACT.multiply(self.per, _SIXTY),
+            tiers=tuple((EXACT.multiply(above, _SIXTY), price) for above, price in self.tiers),
+            increment=None if self.increment is None else EXACT.multiply(self.increment, _SIXTY),
+            minimum=None if self.minimum is None else EXACT.multiply(self.minimum, _SIXTY),
         )
 
 
@@ -144,7 +143,7 @@ def per_call(provider: str, product: str | None, prices: Prices, cost_type: str)
     price, unit_cost = prices.units[CALLS].at(_ONE)
     return CostData(
         cost_type=cost_type,
-        amount=rounded(_EXACT.divide(price, prices.units[CALLS].per)),
+        amount=rounded(EXACT.divide(price, prices.units[CALLS].per)),
         provider=provider,
         model=product,
         usage_units=_ONE,
@@ -178,8 +177,8 @@ def _priced(usage: Usage, prices: Prices, unit: str, units: Decimal, cost_type: 
     billed = units if price.increment is None and price.minimum is None else price.billed(units)
     rate, unit_cost = price.at(Decimal(usage.input_tokens or 0) if price.tiers and unit in TOKENS else units)
     try:
-        amount = _EXACT.multiply(billed, rate)
-        amount = rounded(amount if price.per == _ONE else _EXACT.divide(amount, price.per))
+        amount = EXACT.multiply(billed, rate)
+        amount = rounded(amount if price.per == _ONE else EXACT.divide(amount, price.per))
     except ArithmeticError:  # more digits than money has: nobody used that much
         return unknown(usage, cost_type, unit=unit, units=units, estimated=estimated)
     return _detail(
@@ -232,7 +231,7 @@ def _consumed(usage: Usage, units: dict[str, UnitPrice]) -> Iterator[tuple[str, 
             twin = _TWINS[unit]
             used = _without_parts(usage, twin, units)
             if used is not None:
-                yield (twin, used) if unit == "minutes" else (unit, _EXACT.multiply(used, _SIXTY))
+                yield (twin, used) if unit == "minutes" else (unit, EXACT.multiply(used, _SIXTY))
 
 
 def _without_parts(usage: Usage, unit: str, units: dict[str, UnitPrice]) -> Any:

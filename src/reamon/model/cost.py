@@ -15,7 +15,11 @@ STATED = "stated"
 STATED_COSTS = "reamon.stated_costs"
 """The attribute of a span with the cost types that the application stated on it as if a price book had said them."""
 
-_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # never the thread's own, which may have been made narrow
+EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+"""In which money is computed: wide enough that no sum is rounded, and never the thread's own context, which an
+application may have made narrow."""
+
+_NOTHING = Decimal(0)
 
 
 def exact(amount: Decimal | int | str | float) -> Decimal:
@@ -37,7 +41,17 @@ def exact(amount: Decimal | int | str | float) -> Decimal:
 
 def rounded(amount: Decimal) -> Decimal:
     """`amount` at the one precision in which money is kept."""
-    return _CONTEXT.quantize(amount, PLACES)
+    return EXACT.quantize(amount, PLACES)
+
+
+def summed(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum of amounts; 0 of none.
+
+    Example:
+        >>> summed([Decimal("0.1"), Decimal("0.000000000002")])
+        Decimal('0.100000000002')
+    """
+    return reduce(EXACT.add, amounts, _NOTHING)
 
 
 class CostData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -98,7 +112,7 @@ class CostBreakdown(msgspec.Struct, frozen=True, kw_only=True):
             if detail.amount is None:
                 unknown += 1
             else:
-                by_type[detail.cost_type] = _CONTEXT.add(by_type.get(detail.cost_type, Decimal(0)), detail.amount)
-        total = reduce(_CONTEXT.add, by_type.values()) if by_type else None
+                by_type[detail.cost_type] = EXACT.add(by_type.get(detail.cost_type, _NOTHING), detail.amount)
+        total = summed(by_type.values()) if by_type else None
         status = "unknown" if total is None else "partial" if unknown else "complete"
         return cls(by_type=by_type, total=total, status=status)

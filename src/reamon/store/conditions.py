@@ -24,12 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from reamon.model.cost import PLACES, rounded
+from reamon.model.cost import EXACT, PLACES, rounded
 from reamon.model.ids import row_id, row_id_at
 from reamon.model.times import from_datetime
 from reamon.store.filters import Amount
 from reamon.store.places import KEY_PROBES, Places
-from reamon.store.rows import MONEY
 
 Condition: TypeAlias = ColumnElement[bool]
 
@@ -122,9 +121,9 @@ def _digits(bound: Decimal, *, up: bool) -> tuple[str, bool]:
     """A bound at the places of the amounts, on the side that excludes none of them, and whether it is below zero."""
     amount = rounded(bound)
     if up and amount < bound:
-        amount = MONEY.add(amount, PLACES)
+        amount = EXACT.add(amount, PLACES)
     elif not up and amount > bound:
-        amount = MONEY.subtract(amount, PLACES)
+        amount = EXACT.subtract(amount, PLACES)
     return format(amount.copy_abs(), "f"), amount < 0
 
 

@@ -10,7 +10,7 @@ places, so there an amount is split into two integers, which are summed apart an
 SQLite says "integer overflow" rather than to give a wrong sum.
 """
 
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func
@@ -19,7 +19,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType
 
-_EXACT: Final = Context(prec=60)
+from reamon.model.cost import EXACT
+
 _MICROS: Final = Decimal("1E-6")
 _RESTS: Final = Decimal("1E-12")
 
@@ -102,5 +103,5 @@ def usd(micro_dollars: int | Decimal | None, rests: int | Decimal | None) -> Dec
     """
     if micro_dollars is None or rests is None:
         return None
-    whole = _EXACT.multiply(Decimal(micro_dollars), _MICROS)
-    return _EXACT.quantize(_EXACT.add(whole, _EXACT.multiply(Decimal(rests), _RESTS)), _RESTS)
+    whole = EXACT.multiply(Decimal(micro_dollars), _MICROS)
+    return EXACT.quantize(EXACT.add(whole, EXACT.multiply(Decimal(rests), _RESTS)), _RESTS)

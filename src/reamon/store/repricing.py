@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reamon.errors import StoreError
 from reamon.model import CostDetail
+from reamon.model.cost import EXACT
 from reamon.model.ids import RANDOM_BITS, uuid7
 from reamon.store.consumption import Consumption, next_traces, read_consumption
 from reamon.store.cost_grouping import CostFilter
@@ -25,7 +26,6 @@ from reamon.store.database import Database
 from reamon.store.postgres.locks import totals_numbers
 from reamon.store.postgres.urls import DEFAULT_SCHEMA
 from reamon.store.revisions import Pricer, Revision, known, revisions_of
-from reamon.store.rows import MONEY
 from reamon.store.tables import metadata
 from reamon.store.totals import refresh_totals
 from reamon.store.views import COSTS
@@ -154,8 +154,8 @@ class Repricer:
         so_far = (await connection.execute(select(_REPRICINGS).where(is_it))).mappings().one()
         sums = {
             "details": so_far["details"] + number,
-            "total_before": MONEY.add(so_far["total_before"], before),
-            "total_after": MONEY.add(so_far["total_after"], after),
+            "total_before": EXACT.add(so_far["total_before"], before),
+            "total_after": EXACT.add(so_far["total_after"], after),
         }
         await connection.execute(update(_REPRICINGS).where(is_it).values(sums))
         return self.repricing_id

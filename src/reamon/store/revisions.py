@@ -8,15 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from reamon.model import CostData, CostDetail
+from reamon.model.cost import summed
 from reamon.store.consumption import Consumption
-from reamon.store.rows import MONEY
 
 Pricer = Callable[[Consumption], Sequence[CostData]]
 """What a span's details should be, those that were stated left out; empty where its usage is not known."""
 
 _FIELDS: Final = CostData.__struct_fields__
 _CONTENT: Final = tuple(name for name in _FIELDS if name != "price_version")
-_ZERO: Final = Decimal(0)
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +88,7 @@ def content(detail: CostData) -> tuple[Any, ...]:
 
 def known(details: Iterable[CostData]) -> Decimal:
     """The sum of the known amounts."""
-    amount = _ZERO
-    for detail in details:
-        amount = MONEY.add(amount, detail.amount or _ZERO)
-    return amount
+    return summed(detail.amount for detail in details if detail.amount is not None)
 
 
 def _unknown(details: Iterable[CostData]) -> int:

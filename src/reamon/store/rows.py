@@ -6,14 +6,13 @@ text that they are already, and an enum's text looked up: Python 3.11 takes five
 """
 
 from collections.abc import Iterable
-from decimal import Context, Decimal
-from functools import reduce
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from reamon.model import Payload, Span, SpanKind, SpanStatus, Usage
-from reamon.model.cost import rounded
+from reamon.model.cost import EXACT, rounded, summed
 from reamon.model.ids import row_id, row_id_at
 from reamon.model.times import iso, iso_pair
 
@@ -23,8 +22,7 @@ NULL: Final = float("nan")
 """What stands for NULL in a row: SQLite stores a NaN as NULL, and `sqlite3` binds a float in a tenth of the time that
 it takes for None, which it offers to every registered adapter first. Two thirds of a row's columns are NULL."""
 
-MONEY: Final = Context(prec=60)
-"""The context in which money is added up: wide enough that no sum is rounded."""
+MONEY: Final = EXACT
 
 OPERATION_COLUMNS: Final = (
     "id", "span_id", "trace_id", "parent_id", "kind", "name", "provider", "model", "start_time", "end_time",
@@ -321,7 +319,7 @@ def _own_cost(span: Span) -> str | float:
     if len(span.costs) == 1:
         return _money(span.costs[0].amount)
     amounts = [rounded(detail.amount) for detail in span.costs if detail.amount is not None]
-    return _digits(reduce(MONEY.add, amounts)) if amounts else NULL
+    return _digits(summed(amounts)) if amounts else NULL
 
 
 def _events(span: Span) -> str:

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from reamon.store.rows import MONEY, NO_COST, NULL, TraceCost
+from reamon.model.cost import EXACT
+from reamon.store.rows import NO_COST, NULL, TraceCost
 
 _ZERO: Final = Decimal(0)
 _SELECT: Final = (
@@ -30,9 +31,9 @@ class Sums:
             self._unknown.add(trace_id)
             return
         number = Decimal(amount)
-        self._traces[trace_id] = MONEY.add(self._traces.get(trace_id, _ZERO), number)
+        self._traces[trace_id] = EXACT.add(self._traces.get(trace_id, _ZERO), number)
         if agent_id is not None:
-            self._agents[agent_id] = MONEY.add(self._agents.get(agent_id, _ZERO), number)
+            self._agents[agent_id] = EXACT.add(self._agents.get(agent_id, _ZERO), number)
 
     def of_trace(self, trace_id: str) -> TraceCost:
         """The trace's total and what it is worth, as its row says them."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reamon.store.rows import MONEY
+from reamon.model.cost import summed
 from reamon.store.views import AGENTS, COSTS, OPERATIONS, TRACES
 
 Known = defaultdict[str, list[Decimal | None]]
@@ -72,7 +72,4 @@ def _worth(amounts: Sequence[Decimal | None]) -> tuple[Decimal | None, str]:
     known = [amount for amount in amounts if amount is not None]
     if not known:
         return None, "unknown"
-    total = Decimal(0)
-    for amount in known:
-        total = MONEY.add(total, amount)
-    return total, "complete" if len(known) == len(amounts) else "partial"
+    return summed(known), "complete" if len(known) == len(amounts) else "partial"

@@ -4,16 +4,15 @@ Money stays exact: LangSmith wants numbers, and a Decimal's digits are written a
 """
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from functools import reduce
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from reamon.model import CostData, Span, Usage
+from reamon.model.cost import summed
 from reamon.model.usage import AMOUNTS, COUNTS
 
-_MONEY: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _INPUT_UNITS: Final = frozenset({"input_tokens", "cached_input_tokens", "cache_write_tokens", "input_audio_tokens"})
 _OUTPUT_UNITS: Final = frozenset({"output_tokens", "reasoning_tokens", "output_audio_tokens"})
 
@@ -93,7 +92,7 @@ def _costs(details: Sequence[CostData]) -> dict[str, Any]:
         "output_cost": [amount for amount, unit in known if unit in _OUTPUT_UNITS],
         "total_cost": [amount for amount, _ in known],
     }
-    return {name: digits(reduce(_MONEY.add, amounts)) for name, amounts in sides.items() if amounts}
+    return {name: digits(summed(amounts)) for name, amounts in sides.items() if amounts}
 
 
 def _known(**amounts: Any) -> dict[str, Any]:
