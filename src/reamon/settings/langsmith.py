@@ -1,14 +1,13 @@
 """The settings of everything that speaks to LangSmith, read from its SDK's variables too."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from reamon.settings.fields import AlsoCalled, Count, Positive
 from reamon.settings.sources import EnvironmentSettings
+from reamon.settings.texts import copied, is_address
 
 _HEADER_VALUE: Final = re.compile(r"[!-~]+")
 
@@ -87,10 +86,7 @@ class LangSmithSettings(BaseModel):
     @classmethod
     def _without_blanks(cls, values: Any) -> Any:
         """Values without the blanks and quotes that come with copying, as the SDK reads them; nothing is unset."""
-        if not isinstance(values, Mapping):
-            return values
-        bare = {name: _bare(value) for name, value in values.items()}
-        return {name: value for name, value in bare.items() if value not in ("", SecretStr(""))}
+        return copied(values)
 
     @field_validator("tracing", mode="before")
     @classmethod
@@ -109,12 +105,7 @@ class LangSmithSettings(BaseModel):
     @field_validator("endpoint")
     @classmethod
     def _is_an_address(cls, endpoint: str) -> str:
-        try:
-            parts = urlsplit(endpoint)
-            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not _HEADER_VALUE.fullmatch(endpoint) or parts.query or parts.fragment or "@" in parts.netloc:
+        if not is_address(endpoint):
             raise ValueError("it has to be an address such as https://api.smith.langchain.com, without user or query")
         return endpoint.rstrip("/")
 
@@ -123,9 +114,3 @@ class _LangSmithAlone(EnvironmentSettings):
     """Reads only what concerns LangSmith, so that a mistake elsewhere does not matter here."""
 
     langsmith: LangSmithSettings = Field(default_factory=LangSmithSettings)
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return SecretStr(_bare(value.get_secret_value()))
-    return value.strip().strip("\"'") if isinstance(value, str) else value

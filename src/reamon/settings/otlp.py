@@ -1,7 +1,6 @@
 """The settings of the OTLP exporter, read from the variables of OpenTelemetry's SDK too."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote, urlsplit
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from reamon.settings.fields import AlsoCalled, Count, Positive
 from reamon.settings.sources import EnvironmentSettings
+from reamon.settings.texts import copied, is_address
 
 _PATH: Final = "/v1/traces"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -110,10 +110,7 @@ class OTLPSettings(BaseModel):
     @classmethod
     def _without_blanks(cls, values: Any) -> Any:
         """Values without the blanks and quotes that come with copying; nothing is unset."""
-        if not isinstance(values, Mapping):
-            return values
-        bare = {name: _bare(value) for name, value in values.items()}
-        return {name: value for name, value in bare.items() if value not in ("", SecretStr(""))}
+        return copied(values)
 
     @field_validator("compression", mode="before")
     @classmethod
@@ -137,14 +134,9 @@ class OTLPSettings(BaseModel):
     @field_validator("endpoint")
     @classmethod
     def _is_an_address(cls, endpoint: str) -> str:
-        try:
-            parts = urlsplit(endpoint)
-            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not re.fullmatch(r"[!-~]+", endpoint) or parts.query or parts.fragment or "@" in parts.netloc:
+        if not is_address(endpoint):
             raise ValueError("it has to be an address such as http://localhost:4318, without user or query")
-        return endpoint if parts.path else f"{endpoint}{_PATH}"
+        return endpoint if urlsplit(endpoint).path else f"{endpoint}{_PATH}"
 
 
 class _OTLPAlone(EnvironmentSettings):
@@ -165,9 +157,3 @@ def _pairs(text: str, *, lower: bool = False) -> dict[str, str]:
         name = unquote(name.strip())
         pairs[name.lower() if lower else name] = unquote(value.strip())
     return pairs
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return SecretStr(_bare(value.get_secret_value()))
-    return value.strip().strip("\"'") if isinstance(value, str) else value
