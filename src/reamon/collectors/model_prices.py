@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from reamon.collectors.prices import Prices, UnitPrice
 from reamon.collectors.service_tiers import BATCH
 from reamon.late_imports import LateImport
@@ -67,8 +69,6 @@ _importing: Final = LateImport()
 class ModelPrices:
     """Prices of models by provider, model and moment. The library is imported at the first question."""
 
-    name = SOURCE
-
     @property
     def version(self) -> str | None:
         """The edition of the data; None where the library is not installed."""
@@ -93,8 +93,7 @@ class ModelPrices:
             return None
         shortest = _SHORTEST.get(info.id) if provider == "groq" else None
         if shortest is not None and "audio_seconds" in units:
-            price = units["audio_seconds"]
-            units["audio_seconds"] = UnitPrice(price=price.price, per=price.per, minimum=shortest)
+            units["audio_seconds"] = msgspec.structs.replace(units["audio_seconds"], minimum=shortest)
         since = _in_force_since(_conditions(info), moment)
         return Prices(
             source=SOURCE,

@@ -14,7 +14,7 @@ _TOLD: Final = (
 )
 """Where spans say it; what was answered counts before what was asked for."""
 
-_ORDINARY: Final = frozenset({"auto", "default", "standard", "standard_only"})
+_ORDINARY: Final = frozenset({"default", "standard", "standard_only"})
 
 
 def service_tier_of(attributes: Mapping[str, Any]) -> str | None:
