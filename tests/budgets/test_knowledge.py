@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reamon.budgets.knowledge import Knowledge
+from reamon.budgets.knowledge import Knowledge, LocalHold
 from reamon.budgets.ledger import Account, Balance
 from reamon.budgets.ledgers.memory import MemoryLedger
 
@@ -66,3 +66,36 @@ def test_a_long_outage_with_many_calls_takes_bounded_memory_and_loses_no_money()
         knowledge.add(Account("call", call, 0), call, 1, 0)
     assert len(knowledge._waiting) <= 100_001
     assert knowledge.spent(DAY) == 60_000
+
+
+def test_what_was_reserved_in_a_long_outage_and_is_over_is_let_go() -> None:
+    knowledge = Knowledge("me")
+    for number in range(5_000):
+        knowledge.hold(f"call-{number}", LocalHold({DAY: 1}, expires_at=number + 50), now=number)
+    assert len(knowledge.holds) <= 1_000
+    assert knowledge.known(DAY, 4_999).reserved == 50
+
+
+def test_what_a_call_has_spent_comes_out_of_its_reservation_wherever_the_charge_is() -> None:
+    knowledge = Knowledge("me")
+    knowledge.hold("call-1", LocalHold({DAY: 80}, expires_at=100), now=0)
+    knowledge.add(DAY, "call-1", 30, 0)
+    assert knowledge.known(DAY, 0) == Balance(spent=30, reserved=50)
+    batch = knowledge.next_batch()
+    assert batch is not None
+    knowledge.add(DAY, "call-1", 5, 0)
+    assert knowledge.known(DAY, 0) == Balance(spent=35, reserved=45)
+    knowledge.acknowledge(batch, {DAY: Balance(spent=30)})
+    assert knowledge.known(DAY, 0) == Balance(spent=35, reserved=45)
+
+
+def test_a_reservation_that_took_the_place_of_another_stays() -> None:
+    knowledge = Knowledge("me")
+    first, second = LocalHold({DAY: 80}, expires_at=100), LocalHold({DAY: 90}, expires_at=100)
+    knowledge.hold("call-1", first, now=0)
+    knowledge.hold("call-1", second, now=0)
+    knowledge.let_go("call-1", first)
+    assert knowledge.known(DAY, 0).reserved == 90
+    knowledge.let_go("call-1")
+    knowledge.let_go("call-1")
+    assert knowledge.known(DAY, 0).reserved == 0

@@ -89,13 +89,13 @@ class Desk:
         decision = self._decide(shared, balances, wanted, is_local=True)
         if not decision.allowed or _is_refused(claims, balances, wanted):
             return decision, ()
-        self._knowledge.holds[reservation_id] = LocalHold(dict.fromkeys(accounts, wanted), expires_at)
+        self._knowledge.hold(reservation_id, LocalHold(dict.fromkeys(accounts, wanted), expires_at), now)
         return decision, accounts
 
     def settle(self, reservation_id: str, accounts: tuple[Account, ...], actual: int) -> None:
         """End a reservation with what it came to; later, where the ledger is away. Never raises."""
         try:
-            self._knowledge.holds.pop(reservation_id, None)
+            self._knowledge.let_go(reservation_id)
             now = self._clock.now()
             if accounts and not self._is_done(lambda: self._ledger.settle(reservation_id, accounts, actual, now)):
                 self._keeper.add_statement(reservation_id, accounts, actual)

@@ -214,13 +214,12 @@ class Keeper:
 
     def _write_holds(self) -> None:
         """Tell the ledger what was reserved while it was away; it was granted, so nothing refuses it now."""
-        holds = self._knowledge.holds
-        for reservation_id, hold in list(holds.items()):
+        for reservation_id, hold in list(self._knowledge.holds.items()):
             for account, left in hold.left.items():
                 if left:
                     claim = Claim(account, None, None)
                     self._ledger.reserve(reservation_id, left, [claim], hold.expires_at, self._now())
-            holds.pop(reservation_id, None)
+            self._knowledge.let_go(reservation_id, hold)
 
     def _write_charges(self) -> None:
         while (batch := self._knowledge.next_batch()) is not None:

@@ -13,6 +13,7 @@ from reamon.guard import log
 
 _MOST_CHARGES: Final = 100_000
 _MOST_ACCOUNTS: Final = 20_000
+_MANY_HOLDS: Final = 1_000
 _IN_ONE_BATCH: Final = 2_000
 
 
@@ -57,6 +58,7 @@ class Knowledge:
         self._unsent: dict[Account, list[int]] = {}
         self._sent: Batch | None = None
         self._in_flight: dict[Account, list[int]] = {}
+        self._in_flight_of_calls: dict[tuple[Account, str | None], int] = {}
         self._seen: OrderedDict[Account, Balance] = OrderedDict()
         self._changed: set[Account] = set()
         self._wondered: set[Account] = set()
@@ -80,6 +82,20 @@ class Knowledge:
         if is_too_many:  # said without the lock: a handler of the log may ask for a budget itself
             self._tell()
 
+    def hold(self, reservation_id: str, hold: LocalHold, now: int) -> None:
+        """Remember what was reserved while the ledger was away; of many, those that have expired are left out."""
+        with self._lock:
+            if len(self.holds) >= _MANY_HOLDS:
+                for name in [name for name, other in self.holds.items() if other.expires_at <= now]:
+                    del self.holds[name]
+            self.holds[reservation_id] = hold
+
+    def let_go(self, reservation_id: str, hold: LocalHold | None = None) -> None:
+        """Forget a reservation, because it ended or because the ledger has it; `hold`: only if it is still this one."""
+        with self._lock:
+            if hold is None or self.holds.get(reservation_id) is hold:
+                self.holds.pop(reservation_id, None)
+
     def next_batch(self) -> Batch | None:
         """What to send now: the last batch again until it is acknowledged, since it may or may not have arrived."""
         with self._lock:
@@ -88,6 +104,7 @@ class Knowledge:
                 charges = tuple(Charge(*key, *self._waiting.pop(key)) for key in keys)
                 self._sequence += 1
                 self._sent = Batch(self.writer, self._sequence, charges)
+                self._in_flight_of_calls = {charge[:2]: charge.amount for charge in charges}
                 for charge in charges:
                     _count(self._in_flight.setdefault(charge.account, [0, 0]), charge.amount, charge.unknown)
                     unsent = self._unsent[charge.account]
@@ -101,7 +118,7 @@ class Knowledge:
         with self._lock:
             if self._sent is batch:
                 self._sent = None
-                self._in_flight = {}
+                self._in_flight, self._in_flight_of_calls = {}, {}
                 for charge in batch.charges:
                     hold = self.holds.get(charge.call_id or "")
                     if hold is not None and charge.account in hold.left:
@@ -204,11 +221,8 @@ class Knowledge:
         for call_id, hold in self.holds.items():
             left = hold.left.get(account, 0)
             if left and hold.expires_at > now:
-                on_its_way = self._waiting.get((account, call_id), _NOTHING)[0]
-                if self._sent is not None:
-                    on_its_way += sum(
-                        charge.amount for charge in self._sent.charges if charge[:2] == (account, call_id)
-                    )
+                key = (account, call_id)
+                on_its_way = self._waiting.get(key, _NOTHING)[0] + self._in_flight_of_calls.get(key, 0)
                 total += max(left - on_its_way, 0)
         return total
 
