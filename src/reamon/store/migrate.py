@@ -66,9 +66,16 @@ def downgrade(target: Path | str, revision: str, *, schema: str | None = None) -
 def _migrate(connection: Connection, steps: Callable[[ScriptDirectory, Any], Any]) -> None:
     """Take the steps that lead from the store's version to the one that is wanted."""
     scripts = ScriptDirectory(str(_SCRIPTS))
-    context = MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE, "fn": lambda current, _: steps(scripts, current)}
-    )
+
+    def due(current: Any, _context: MigrationContext) -> list[Any]:
+        found = list(steps(scripts, current))
+        if found and connection.dialect.name == "postgresql":
+            from reamon.store.postgres.migrating import take_tables  # noqa: PLC0415 - brings psycopg
+
+            take_tables(connection)
+        return found
+
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "fn": due})
     _refuse_newer(context.get_current_revision())
     try:
         context.run_migrations(op=Operations(context))

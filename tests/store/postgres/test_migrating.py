@@ -3,6 +3,7 @@
 import multiprocessing
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from reamon.model import CostData
 from reamon.store import keep_tables
 from reamon.store.keeping import is_beside_the_models
 from reamon.store.migrate import downgrade, upgrade
+from reamon.store.postgres import migrating
 from reamon.store.postgres.connection import BoundedConnection
 from reamon.store.postgres.partitions import PartitionMaker
 from reamon.store.postgres.schema import bring_up_to_date, schema_version
@@ -27,6 +29,7 @@ from reamon.store.postgres.writer import PostgresWriter
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
 from reamon.store.tables import metadata
 from reamon.testing import make_span
+from support.exporters import wait_until
 from support.postgres import POSTGRES_URL, connected, postgres_database, read, with_schema
 
 
@@ -169,6 +172,36 @@ def test_a_migration_takes_as_long_as_it_takes_whatever_the_database_allows_a_st
     options = "-c%20statement_timeout%3D1"
     upgrade(f"{empty_url}&options={options}")
     assert read(empty_url, f"SELECT version_num FROM {VERSION_TABLE}") == [SCHEMA_VERSION]
+
+
+def test_a_migration_and_a_writer_in_the_middle_of_a_batch_do_not_wait_for_each_other(
+    url: str, connection: BoundedConnection, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "_ATTEMPT", "20ms")
+    with ThreadPoolExecutor(1) as pool:
+        with connection.transaction():
+            connection.execute("LOCK TABLE cost_details IN ROW EXCLUSIVE MODE")
+            migration = pool.submit(downgrade, url, "0001")
+            waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'cost_details'::regclass"
+            wait_until(lambda: bool(read(url, waits)))
+            for table in ("operations", "agent_executions", "workflow_traces", "processes"):
+                connection.execute(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
+        migration.result(30)
+    assert "processes" not in tables(url)
+
+
+def test_a_migration_gives_up_in_the_end_where_a_table_is_never_free(
+    url: str, connection: BoundedConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "_ATTEMPT", "5ms")
+    monkeypatch.setattr(migrating, "_PATIENCE", 0.05)
+    monkeypatch.setattr(migrating, "_PAUSE", 0.01)
+    with connection.transaction():
+        connection.execute("SELECT 1 FROM operations")
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            downgrade(url, "0001")
+        upgrade(url)  # there is nothing to do, and nobody is in the way
+    assert "processes" in tables(url)
 
 
 def test_threads_that_migrate_at_once_find_it_done(empty_url: str) -> None:
