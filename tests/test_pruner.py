@@ -12,7 +12,6 @@ import pytest
 import reamon
 from reamon.exporters import MemoryExporter, PostgresExporter, SQLiteExporter
 from reamon.runtime.pruner import Pruner, stores_of
-from reamon.settings import MonitoringSettings
 from reamon.store.limits import Limits
 from support.scripts import run
 from support.stores import START, stored, turn
@@ -114,9 +113,14 @@ def test_one_that_was_stopped_half_way_is_not_through(store: Path) -> None:
 
 def test_the_stores_of_exporters_are_known(tmp_path: Path) -> None:
     url = "postgresql://ada:secret@db.example/calls"
-    settings = MonitoringSettings(postgres={"url": url, "schema": "calls"})
-    exporters = [SQLiteExporter(tmp_path / "a.db"), MemoryExporter(), PostgresExporter(url)]
-    assert stores_of(settings, exporters) == [tmp_path / "a.db", f"{url}?schema=calls"]
+    exporters = [SQLiteExporter(tmp_path / "a.db"), MemoryExporter(), PostgresExporter(url, schema="calls")]
+    assert stores_of(exporters) == [tmp_path / "a.db", f"{url}?schema=calls"]
+
+
+def test_a_database_is_that_of_the_exporter_and_not_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAMON_POSTGRES__URL", "postgresql://other.example/accounts")
+    assert stores_of([PostgresExporter("postgresql://db.example/calls")]) == ["postgresql://db.example/calls"]
+    assert stores_of([PostgresExporter()]) == ["postgresql://other.example/accounts"]
 
 
 def pruning_threads() -> list[threading.Thread]:

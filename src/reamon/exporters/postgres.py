@@ -92,6 +92,11 @@ class PostgresExporter:
         """Where spans go. No user is part of it, so what waits on disk is delivered after a change of users, too."""
         return f"postgres {self._address.place}"
 
+    @property
+    def store_url(self) -> str | None:
+        """Where the tables are, for those who keep them in order; with a password, so it is for no log."""
+        return self._settings.store_url
+
     def open(self) -> None:
         """Make or migrate the tables, and mark what died with its process as interrupted.
 

@@ -148,15 +148,15 @@ class Pruner:
             os.close(handle)
 
 
-def stores_of(settings: "MonitoringSettings", exporters: Sequence[Exporter]) -> list[Path | str]:
-    """The stores that these exporters write to: SQLite files, and the PostgreSQL database of the settings."""
+def stores_of(exporters: Sequence[Exporter]) -> list[Path | str]:
+    """The stores that these exporters write to: SQLite files, and PostgreSQL databases."""
     stores: list[Path | str] = []
     for exporter in exporters:
         kind = destination_of(exporter).partition(":")[0]
-        path, url = getattr(exporter, "path", None), settings.postgres.store_url
+        path, url = getattr(exporter, "path", None), getattr(exporter, "store_url", None)
         if kind == "sqlite" and isinstance(path, Path):
             stores.append(path)
-        elif kind.startswith("postgres") and url is not None:
+        elif kind.startswith("postgres") and isinstance(url, str):
             stores.append(url)
     return stores
 
@@ -170,7 +170,7 @@ def make_pruner(
         ConfigurationError: The limits make no sense together.
     """
     asked = settings.retention
-    targets = stores_of(settings, exporters)
+    targets = stores_of(exporters)
     if asked.every is None or not settings.enabled or not targets:
         return None
     from reamon.store.limits import Limits  # noqa: PLC0415 - few ask for it
