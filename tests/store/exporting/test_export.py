@@ -117,6 +117,18 @@ async def test_money_is_exact_in_every_format(tmp_path: Path) -> None:
         assert (await store.traces.to_polars())["total_cost"].to_list() == [2 * tiny]
 
 
+async def test_what_is_too_large_for_a_typed_column_is_told_and_fits_into_text(tmp_path: Path) -> None:
+    cost = CostData(cost_type="llm", amount=Decimal(1), usage_units=Decimal(10) ** 21, provider="openai")
+    path = stored(tmp_path / "calls.db", [make_span("chat", SpanKind.LLM, costs=(cost,))])
+    async with Store.open(path) as store:
+        with pytest.raises(StoreError, match="export to JSON lines or CSV"):
+            await store.costs.export(tmp_path / "costs.parquet")
+        with pytest.raises(StoreError, match="export to JSON lines or CSV"):
+            await store.costs.to_polars()
+        await store.costs.export(tmp_path / "costs.csv")
+    assert f",1{'0' * 21}," in (tmp_path / "costs.csv").read_text()
+
+
 async def test_a_frame_has_what_the_filter_finds_with_types_to_compute_with(store: Store) -> None:
     which = OperationFilter(kind="llm")
     found = [operation async for operation in store.operations.iterate(which, order="oldest")]

@@ -1,9 +1,10 @@
 """Precision: decimals where all values of a column need the same number of places."""
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any, Final
 
+from reamon.errors import StoreError
 from reamon.store.exporting.columns import Form
 
 PLACES: Final = 38
@@ -18,8 +19,22 @@ _UNITS: Final = {form: Decimal(1).scaleb(-places) for form, places in SCALES.ite
 
 
 def fitting(values: Iterable[Any], form: Form) -> list[Any]:
-    """The values of a column, with the places that its type has."""
+    """The values of a column, with the places that its type has.
+
+    Raises:
+        StoreError: One is too large for it.
+    """
     unit = _UNITS.get(form)
     if unit is None:
         return list(values)
-    return [None if value is None else _ROUNDING.quantize(value, unit) for value in values]
+    return [None if value is None else _fitting(value, unit) for value in values]
+
+
+def _fitting(value: Decimal, unit: Decimal) -> Decimal:
+    try:
+        return _ROUNDING.quantize(value, unit)
+    except InvalidOperation as error:
+        raise StoreError(
+            f"{value} is larger than a decimal of {PLACES} digits says exactly: export to JSON lines or CSV, "
+            "or leave it out by a filter"
+        ) from error
