@@ -1,9 +1,12 @@
 """`reamon migrate` on PostgreSQL, to other versions and back; and `reamon doctor` on such a store."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import psycopg
 import pytest
 
 from reamon.cli import main
@@ -12,7 +15,7 @@ from reamon.exporters import PostgresExporter
 from reamon.store.migrate import upgrade
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
 from reamon.testing import make_span
-from support.postgres import connected, postgres_schema, read
+from support.postgres import connected, postgres_database, postgres_schema, read
 
 
 @pytest.fixture
@@ -151,6 +154,43 @@ def test_doctor_tells_an_older_store_and_rows_outside_of_the_partitions(
         "bad",
         f"0001, and this reamon needs {SCHEMA_VERSION}: run `reamon migrate`",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "statement", "text"),
+    [
+        ("-c default_transaction_read_only=on", "SELECT 1", "the server is read-only: set the address of the primary"),
+        ("-c role={role}", "SELECT 1", "this user may not make temporary tables in the database: grant"),
+        (
+            "-c role={role}",
+            "GRANT TEMPORARY ON DATABASE {database} TO {role}",
+            "this user may not write to operations: grant",
+        ),
+    ],
+)
+def test_doctor_says_what_would_keep_the_user_from_writing(
+    options: str, statement: str, text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"reamon_test_{secrets.token_hex(6)}"
+    with postgres_database() as url:
+        upgrade(url)
+        with psycopg.connect(url, autocommit=True) as owner:
+            names = {"role": role, "database": owner.info.dbname}
+            owner.execute(
+                "CREATE ROLE {role}; REVOKE TEMPORARY ON DATABASE {database} FROM public;"
+                " GRANT USAGE ON SCHEMA reamon TO {role};"
+                " GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA reamon TO {role};"
+                " REVOKE INSERT ON reamon.operations FROM {role}".format(**names)
+            )
+            try:
+                owner.execute(statement.format(**names))
+                monkeypatch.setenv("REAMON_EXPORTERS", "postgres")
+                monkeypatch.setenv("REAMON_POSTGRES__URL", f"{url}&options={quote(options.format(**names))}")
+                verdict, told = findings(capsys)["postgres"]
+            finally:
+                owner.execute("DROP OWNED BY {role}; DROP ROLE {role}".format(**names))
+    assert verdict == "bad"
+    assert text in told
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from reamon.cli._checks import Finding, bad, good, note
 from reamon.errors import ReamonError
 from reamon.guard import describe
 from reamon.settings import MonitoringSettings
-from reamon.store.sqlite import SCHEMA_VERSION
+from reamon.store.sqlite import SCHEMA_VERSION, remedy_for
 from reamon.terminal.figures import count, moment, volume
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reamon.store.postgres.urls import PostgresAddress
 
 _TOPIC: Final = "postgres"
+_WRITTEN: Final = ["agent_executions", "cost_details", "operations", "processes", "workflow_traces"]
 _PATIENCE: Final = 10.0  # seconds that one question may take
 
 
@@ -71,13 +72,34 @@ def _content(connection: "BoundedConnection", address: "PostgresAddress", now: d
         yield note("postgres schema", "no tables yet: the first start makes them, or `reamon migrate`")
         return
     if version != SCHEMA_VERSION:
-        advice = "upgrade reamon" if version > SCHEMA_VERSION else "run `reamon migrate`"
-        yield bad("postgres schema", f"{version}, and this reamon needs {SCHEMA_VERSION}: {advice}")
+        yield bad("postgres schema", f"{version}, and this reamon needs {SCHEMA_VERSION}: {remedy_for(version)}")
         return
     yield good("postgres schema", f"{version}, current")
+    yield from _access(connection)
     yield _size(connection, address.schema)
     yield from _partitions(connection, now)
     yield from _processes(connection)
+
+
+def _access(connection: "BoundedConnection") -> Iterator[Finding]:
+    """What would keep this user from writing, which reading the store does not show."""
+    from reamon.exporters._postgres_errors import PERMISSION, READ_ONLY  # noqa: PLC0415 - needs psycopg
+
+    is_read_only, may_stage, closed = connection.execute(
+        "SELECT current_setting('transaction_read_only')::bool,"
+        " has_database_privilege(current_database(), 'TEMPORARY'),"
+        " (SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class"
+        " WHERE relnamespace = current_schema::regnamespace AND relname = ANY(%s) AND NOT"
+        " (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')"
+        " AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')))",
+        (_WRITTEN,),
+    ).fetchall()[0]
+    if is_read_only:
+        yield bad(_TOPIC, f"the server is read-only: {READ_ONLY}")
+    elif not may_stage:
+        yield bad(_TOPIC, f"this user may not make temporary tables in the database: {PERMISSION}")
+    elif closed:
+        yield bad(_TOPIC, f"this user may not write to {closed}: {PERMISSION}")
 
 
 def _size(connection: "BoundedConnection", schema: str) -> Finding:

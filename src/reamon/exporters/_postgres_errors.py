@@ -11,17 +11,17 @@ from reamon.guard import describe
 _LOG_IN: Final = "set a user and a password that are valid (REAMON_POSTGRES__URL)"
 _ACCESS: Final = "let this host and user in (pg_hba.conf), or set another address (REAMON_POSTGRES__URL)"
 _DATABASE: Final = "create the database, or set the address of another one (REAMON_POSTGRES__URL)"
-_PERMISSION: Final = (
+PERMISSION: Final = (
     "grant the user what it needs (see docs/postgresql.md), or run `reamon migrate` as a user that has it"
 )
-_READ_ONLY: Final = "set the address of the primary server, or add target_session_attrs=read-write to it"
+READ_ONLY: Final = "set the address of the primary server, or add target_session_attrs=read-write to it"
 
 _FIXES: Final = {
     "28P01": _LOG_IN,
     "28000": _ACCESS,
     "3D000": _DATABASE,
-    "42501": _PERMISSION,
-    "25006": _READ_ONLY,
+    "42501": PERMISSION,
+    "25006": READ_ONLY,
 }
 """What somebody has to do, by the error's code."""
 
