@@ -169,9 +169,9 @@ def test_a_version_that_does_not_exist_is_refused(url: str) -> None:
 
 
 def test_a_migration_takes_as_long_as_it_takes_whatever_the_database_allows_a_statement(empty_url: str) -> None:
-    options = "-c%20statement_timeout%3D1"
-    upgrade(f"{empty_url}&options={options}")
-    assert read(empty_url, f"SELECT version_num FROM {VERSION_TABLE}") == [SCHEMA_VERSION]
+    address = parse_url(f"{empty_url}&options=-c%20statement_timeout%3D1s")
+    with migrating.transaction(address) as connection:
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
 
 
 def test_a_migration_and_a_writer_in_the_middle_of_a_batch_do_not_wait_for_each_other(
