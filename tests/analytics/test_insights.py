@@ -12,7 +12,7 @@ from reamon.analytics.insights import Insight, cost_insights
 from reamon.analytics.insights.other_models import find as find_other_models
 from reamon.analytics.insights.scope import scope_of
 from reamon.collectors import PriceBook
-from reamon.errors import StoreError
+from reamon.errors import ConfigurationError, StoreError
 from reamon.model import CostData, Payload, Span, SpanKind, SpanStatus, Usage
 from reamon.store import Store
 from reamon.store.cost_grouping import EVERY_COST, CostFilter
@@ -224,6 +224,40 @@ async def test_the_cost_of_each_outcome(target: str) -> None:
     assert outcome.figures["everything spent, for each appointment"] == Decimal("0.0308")  # 0.0924 / 3
     assert outcome.figures["cost of a call that ended in refused"] == Decimal("0.026800000000")
     assert outcome.figures["calls"] == 7
+
+
+async def test_calls_of_which_no_cost_is_known_do_not_make_the_others_cheaper(tmp_path: Path) -> None:
+    turns = Turns()
+    for number in range(3):
+        turns.turn(f"won-{number}", ("sales", [request("large"), request("small")]), outcome="appointment")
+        turns.turn(f"lost-{number}", ("sales", [request()] if number else []), outcome="refused")
+    found = await insights(str(stored(tmp_path / "calls.db", turns.spans)))
+    outcome, escalation = found["outcome"], found["escalation"]
+    assert outcome.figures["calls that ended in refused"] == 3
+    assert outcome.figures["cost of a call that ended in refused"] == Decimal("0.0012")  # of two
+    assert (escalation.figures["other calls"], escalation.figures["cost of another call"]) == (3, Decimal("0.0012"))
+    assert "calls of which no cost is known are left out of the means" in outcome.caveats
+
+
+async def test_however_many_prompts_and_paths_there_are_all_of_them_are_the_whole(tmp_path: Path) -> None:
+    turns = Turns()
+    for number in range(1002):
+        turns.turn(f"call-{number}", (f"agent {number}", [request(who=str(number))]))
+    turns.turn("dear", ("agent 0", [request("large", who="0")]))
+    found = await insights(str(stored(tmp_path / "calls.db", turns.spans)))
+    # 1002 small requests of 0.0012 and a large one of 0.036, which is of the first one's prompt and path
+    share = Decimal("0.0372") / Decimal("1.2384")
+    assert found["prompt"].figures["prompts"] == 1002
+    assert found["prompt"].figures["share of all prompts"] == found["path"].figures["share"] == round(share, 6)
+    assert found["path"].figures["mean of all turns"] == round(Decimal("1.2384") / 1003, 12)
+
+
+async def test_progress_is_told_and_a_minimum_of_nothing_refused(target: str) -> None:
+    told: list[tuple[int, int]] = []
+    await insights(target, progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, len(told)) for done in range(1, len(told) + 1)]
+    with pytest.raises(ConfigurationError, match="minimum = 0"):
+        await insights(target, minimum=0)
 
 
 async def test_what_another_model_would_have_cost(target: str) -> None:

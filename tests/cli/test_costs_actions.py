@@ -214,6 +214,16 @@ def test_a_saving_is_told_with_what_it_comes_to_in_a_month(
     assert lines[1].endswith("in thirty days at this pace")
 
 
+def test_insights_show_on_a_terminal_how_far_they_are(
+    calls: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["costs", "insights", "--db", calls, "--no-model-prices"]) == 0
+    shown = capsys.readouterr().err.split("\r\x1b[K")
+    assert shown[1:3] == ["adding up what was spent", "1 of 8 questions looked into"]
+    assert shown[-2:] == ["8 of 8 questions looked into", ""]
+
+
 def test_insights_as_json_have_all_digits(calls: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["costs", "insights", "--db", calls, "--minimum", "1", "--json"]) == 0
     found = {each["kind"]: each for each in as_json(capsys)["insights"]}  # type: ignore[attr-defined]

@@ -64,6 +64,20 @@ async def connection(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
         yield connection
 
 
+@pytest.mark.parametrize("database", DATABASES)
+async def test_a_call_of_another_project_with_the_same_id_has_an_outcome_of_its_own(
+    database: str, tmp_path: Path
+) -> None:
+    both = [
+        *turn("1", 0, project="spring", outcome="refused"),
+        *turn("1", 10, project="autumn", outcome="appointment"),
+        *turn("1", 20, project="spring"),
+    ]
+    async with engine_with(database, tmp_path / "both.db", both) as engine, engine.connect() as connection:
+        found = await read_costs(connection, ["outcome"], CostFilter(project="spring"))
+    assert [(key, each.amount) for key, each in found.groups] == [(("refused",), 2 * ONE_TURN)]
+
+
 ONE_TURN = Decimal("0.0628")
 GOLDEN = {
     "call": {"call-1": "0.1256", "call-2": "0.0628", "call-3": "0.0628", "call-4": "0.000000000001"},

@@ -11,7 +11,7 @@ from reamon.analytics.costs import share_of
 from reamon.analytics.invoices import InvoiceLine, canonical
 from reamon.errors import ReamonError
 from reamon.store.cost_grouping import CostFilter
-from reamon.store.cost_queries import CostSum, read_costs
+from reamon.store.cost_queries import CostSum, read_costs, together
 from reamon.store.projects import narrowed
 from reamon.store.rows import MONEY
 
@@ -141,7 +141,7 @@ async def reconcile(
         _drift(day, model, recorded.get((day, model)), billed.get((day, model)), within)
         for day, model in sorted(recorded.keys() | billed.keys(), key=lambda key: (key[0], key[1] or ""))
     )
-    whole = _drift(None, None, _together(recorded.values()), _sum(billed.values()), within)
+    whole = _drift(None, None, together(recorded.values()), _sum(billed.values()), within)
     return Reconciliation(
         provider=provider,
         project=which.project,
@@ -165,18 +165,8 @@ async def _recorded(store: "Store", which: CostFilter, *, has_models: bool) -> R
     for (day, model), each in found.groups:
         name = canonical(model) if has_models and model is not None else None
         key = (date.fromisoformat(day or ""), name)
-        recorded[key] = _together([recorded[key], each]) if key in recorded else each
+        recorded[key] = together([recorded[key], each]) if key in recorded else each
     return recorded
-
-
-def _together(sums: Iterable[CostSum]) -> CostSum:
-    each = list(sums)
-    return CostSum(
-        amount=_sum(one.amount for one in each if one.amount is not None),
-        details=sum(one.details for one in each),
-        unknown=sum(one.unknown for one in each),
-        estimated=sum(one.estimated for one in each),
-    )
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal | None:

@@ -4,6 +4,7 @@ import argparse
 
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._periods import add_period_options, period_of
+from reamon.cli._progress import progress_of
 from reamon.cli._repricing import add_price_options, book_of
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
 
@@ -43,10 +44,19 @@ def run(arguments: argparse.Namespace) -> int:
     since, until = period_of(arguments, zone_of(arguments.tz))
     which = CostFilter(since=since, until=until, call_id=arguments.call)
     book = book_of(arguments)
-    found = ask(
-        arguments,
-        lambda store: cost_insights(store, which, book=book, alternatives=arguments.instead, minimum=arguments.minimum),
-    )
+    with progress_of(arguments) as tell:
+        tell("adding up what was spent")
+        found = ask(
+            arguments,
+            lambda store: cost_insights(
+                store,
+                which,
+                book=book,
+                alternatives=arguments.instead,
+                minimum=arguments.minimum,
+                progress=lambda done, of: tell(f"{done} of {of} questions looked into"),
+            ),
+        )
     if arguments.json:
         write_json({"insights": found})
     else:

@@ -11,6 +11,7 @@ import msgspec
 from reamon.cli._asking import add_yes_option, is_agreed
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._periods import add_period_options, period_of
+from reamon.cli._progress import progress_of
 from reamon.cli._store import add_project_options, add_store_option, ask, target_of
 from reamon.terminal.document import Note, Text
 from reamon.terminal.figures import count
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from reamon.collectors import PriceBook
     from reamon.store import Store
     from reamon.store.repricing_history import RepricingEntry
-
-_CLEAR = "\r\x1b[K"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,22 +93,19 @@ def _reprice(arguments: argparse.Namespace, book: "PriceBook", *, dry_run: bool)
     from reamon.store.projects import ALL_PROJECTS  # noqa: PLC0415
 
     since, until = period_of(arguments, zone_of(arguments.tz))
-    shows_progress = sys.stderr.isatty() and not arguments.json
-
-    def progress(looked_at: int) -> None:
-        if shows_progress:
-            sys.stderr.write(f"{_CLEAR}{count(looked_at, 'trace')} looked at")
-            sys.stderr.flush()
-
     project = ALL_PROJECTS if arguments.all_projects else arguments.project
     which = CostFilter(since=since, until=until)
-    try:
+    with progress_of(arguments) as tell:
         return asyncio.run(
-            reprice(target_of(arguments), book, which, project=project, dry_run=dry_run, progress=progress)
+            reprice(
+                target_of(arguments),
+                book,
+                which,
+                project=project,
+                dry_run=dry_run,
+                progress=lambda looked_at: tell(f"{count(looked_at, 'trace')} looked at"),
+            )
         )
-    finally:
-        if shows_progress:
-            sys.stderr.write(_CLEAR)
 
 
 def _tell(report: "RepricingReport", arguments: argparse.Namespace) -> int:

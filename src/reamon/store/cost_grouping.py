@@ -93,8 +93,8 @@ def keyed(
 ) -> Subquery:
     """Sums (`PARTS`) with the keys that tell them apart (`key_0`, `key_1`, …); a key may have several.
 
-    Details are added up by what they say themselves first, and only those sums are joined with agents and traces: there
-    are far fewer of them.
+    Details are added up by what they say themselves first, and only those sums are joined with traces: there are far
+    fewer of them. Agents are not that few; a detail's own is looked up, in an index alone.
 
     Args:
         by: The names of the keys: of `DIMENSIONS`, or "unit".
@@ -104,9 +104,6 @@ def keyed(
     """
     first = _summed(_own_keys(by, which, offsets, amount))
     source: FromClause = first
-    if "agent" in by:
-        is_agent = and_(AGENTS.c.trace_id == first.c.trace_id, AGENTS.c.span_id == first.c.agent_id)
-        source = source.outerjoin(AGENTS, is_agent)
     if not _OF_THE_TRACE.isdisjoint(by):
         source = source.outerjoin(TRACES, TRACES.c.trace_id == first.c.trace_id)
     keys = [_key(name, first).label(f"key_{number}") for number, name in enumerate(by)]
@@ -114,11 +111,15 @@ def keyed(
 
 
 def outcome_of_call() -> ColumnElement[Any]:
-    """How the call of a row of `workflow_traces` ended: the last outcome that one of its turns recorded."""
+    """How the call of a row of `workflow_traces` ended: the last outcome that one of its turns recorded.
+
+    A call is one of its project; another project may have given one of its own the same id.
+    """
     turns = TRACES.alias("turns")
+    same_project = func.coalesce(turns.c.project, "") == func.coalesce(TRACES.c.project, "")  # no index is to tempt it
     last = (
         select(turns.c.outcome)
-        .where(turns.c.call_id == TRACES.c.call_id, turns.c.outcome.is_not(None))
+        .where(turns.c.call_id == TRACES.c.call_id, same_project, turns.c.outcome.is_not(None))
         .order_by(turns.c.id.desc())
         .limit(1)
         .correlate(TRACES)
@@ -135,12 +136,17 @@ def _own_keys(by: Sequence[str], which: CostFilter, offsets: Sequence[Stretch], 
             keys[_OWN[name]] = COSTS.c[_OWN[name]]
         elif name in TIMES:
             keys[name] = local(name, COSTS.c.timestamp, offsets)
-        else:
+        elif name != "agent":
             keys["trace_id"] = COSTS.c.trace_id
-            keys |= {"agent_id": COSTS.c.agent_id} if name == "agent" else {}
             keys |= {"call_id": COSTS.c.call_id} if name == "call" else {}
+    source: FromClause = COSTS
+    if "agent" in by:
+        keys["agent_type"] = AGENTS.c.agent_type
+        is_agent = and_(AGENTS.c.trace_id == COSTS.c.trace_id, AGENTS.c.span_id == COSTS.c.agent_id)
+        source = COSTS.outerjoin(AGENTS, is_agent)
     columns = [column.label(name) for name, column in keys.items()]
-    return select(*columns, amount.label("amount"), COSTS.c.estimated).where(*counting(which)).subquery("details")
+    details = select(*columns, amount.label("amount"), COSTS.c.estimated).select_from(source)
+    return details.where(*counting(which)).subquery("details")
 
 
 def _summed(details: Subquery) -> Subquery:
@@ -162,8 +168,6 @@ def _summed(details: Subquery) -> Subquery:
 
 def _key(name: str, first: Subquery) -> ColumnElement[Any]:
     match name:
-        case "agent":
-            return AGENTS.c.agent_type
         case "call":
             return func.coalesce(TRACES.c.call_id, first.c.call_id)
         case "workflow":
@@ -172,5 +176,5 @@ def _key(name: str, first: Subquery) -> ColumnElement[Any]:
             return TRACES.c.workflow_version
         case "outcome":
             return outcome_of_call()
-    column: ColumnElement[Any] = first.c[_OWN.get(name, name)]
+    column: ColumnElement[Any] = first.c[_OWN.get(name, "agent_type" if name == "agent" else name)]
     return column

@@ -18,6 +18,7 @@ from reamon.errors import ConfigurationError
 from reamon.store.cost_grouping import COUNTS, DIMENSIONS, EVERY_COST, PARTS, TIMES, UTC_ONLY, CostFilter, keyed
 from reamon.store.exact_sums import padded, total, usd
 from reamon.store.local_times import Stretch, stretches
+from reamon.store.rows import MONEY
 from reamon.store.views import COSTS
 
 CostKey = tuple[str | None, ...]
@@ -45,6 +46,19 @@ class CostSum(msgspec.Struct, frozen=True, kw_only=True):
     def status(self) -> str:
         """What `amount` is worth: "complete", "partial" (some prices are unknown) or "unknown" (all are)."""
         return "unknown" if self.amount is None else "partial" if self.unknown else "complete"
+
+
+def together(sums: Iterable[CostSum]) -> CostSum:
+    """What several sums come to."""
+    amount: Decimal | None = None
+    details = unknown = estimated = 0
+    for each in sums:
+        if each.amount is not None:
+            amount = each.amount if amount is None else MONEY.add(amount, each.amount)
+        details += each.details
+        unknown += each.unknown
+        estimated += each.estimated
+    return CostSum(amount=amount, details=details, unknown=unknown, estimated=estimated)
 
 
 NOTHING: Final = CostSum(amount=None, details=0, unknown=0, estimated=0)

@@ -3,7 +3,7 @@
 Each is a function from a scope to what it found there, and says nothing where there is too little to say it of.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Final
 
@@ -21,9 +21,11 @@ from reamon.analytics.insights import (
     prompts,
     repeated,
 )
+from reamon.analytics.insights.ended_calls import read_ended_calls
 from reamon.analytics.insights.insight import Insight
-from reamon.analytics.insights.scope import EXACT, scope_of
+from reamon.analytics.insights.scope import EXACT, Scope, scope_of
 from reamon.collectors import PriceBook
+from reamon.errors import ConfigurationError
 from reamon.store.cost_grouping import EVERY_COST, CostFilter
 from reamon.store.projects import narrowed
 
@@ -35,13 +37,19 @@ __all__ = ["Insight", "cost_insights", "read_insights"]
 MINIMUM: Final = 20
 """Of how many turns, calls or requests something is said, unless another number is asked for."""
 
+
+async def _of_calls(scope: Scope) -> list[Insight]:
+    """Escalation and outcomes: both tell of calls, which are read once."""
+    ended = await read_ended_calls(scope)
+    return [*escalation.told(scope, ended), *outcomes.told(scope, ended)]
+
+
 _FINDERS: Final = (
     other_models.find,
     repeated.find,
     abandoned.find,
     degraded.find,
-    escalation.find,
-    outcomes.find,
+    _of_calls,
     dearest.find,
     paths.find,
     prompts.find,
@@ -55,6 +63,7 @@ async def cost_insights(
     book: PriceBook | None = None,
     alternatives: Sequence[tuple[str, str]] = (),
     minimum: int = MINIMUM,
+    progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> list[Insight]:
     """What can be learned from what was spent.
 
@@ -63,12 +72,14 @@ async def cost_insights(
         which: The costs in question.
         book: The prices that other models are looked up in; genai-prices and what runs locally unless given.
         alternatives: Models to compare with beside those in use, as provider and name.
-        minimum: Of how many turns, calls or requests something is said at least.
+        minimum: Of how many turns, calls or requests something is said at least; 1 or more.
+        progress: Told after each question that was looked into how many these are, and of how many.
 
     Returns:
         The insights, those that save most first.
 
     Raises:
+        ConfigurationError: `minimum` is less than 1.
         StoreError: It is about another project than the one that is seen, or the store cannot be read.
 
     Example:
@@ -80,7 +91,9 @@ async def cost_insights(
     """
     seen = msgspec.structs.replace(which, project=narrowed(store.project, which.project))
     async with store.moment() as connection:
-        return await read_insights(connection, seen, book=book, alternatives=alternatives, minimum=minimum)
+        return await read_insights(
+            connection, seen, book=book, alternatives=alternatives, minimum=minimum, progress=progress
+        )
 
 
 async def read_insights(
@@ -90,12 +103,18 @@ async def read_insights(
     book: PriceBook | None = None,
     alternatives: Sequence[tuple[str, str]] = (),
     minimum: int = MINIMUM,
+    progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> list[Insight]:
     """`cost_insights`, over a connection; it sees every project."""
+    if minimum < 1:
+        raise ConfigurationError(f"minimum = {minimum}: nothing can be said of fewer than 1")
     prices = book or PriceBook()
     with localcontext(EXACT):  # whatever the application has made of its own
         scope = await scope_of(connection, which, minimum=minimum, book=prices, alternatives=tuple(alternatives))
         if scope is None:
             return []
-        found = [insight for find in _FINDERS for insight in await find(scope)]
+        found: list[Insight] = []
+        for done, find in enumerate(_FINDERS, 1):
+            found += await find(scope)
+            progress(done, len(_FINDERS))
         return sorted(found, key=lambda insight: insight.saving or Decimal(0), reverse=True)

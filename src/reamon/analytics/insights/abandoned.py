@@ -2,11 +2,9 @@
 
 from sqlalchemy import func, select
 
-from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Insight
 from reamon.analytics.insights.scope import Scope, same_agent, sums
 from reamon.store.cost_grouping import counting
-from reamon.store.cost_queries import read_costs
 from reamon.store.exact_sums import usd
 from reamon.store.views import AGENTS, COSTS
 
@@ -21,27 +19,16 @@ async def find(scope: Scope) -> list[Insight]:
         *sums(COSTS.c.cost_amount),
     ).where(*came_late)
     ((details, priced, requests, micros, rest),) = await scope.rows(query)
-    amount = usd(micros, rest)
-    if not amount or requests < scope.minimum:
-        return []
-    whole = (await read_costs(scope.connection, ("type",), scope.which)).total.amount
-    return [
-        scope.insight(
-            "abandoned",
-            f"{requests:,} requests went on after their agent had ended, and were paid for",
-            amount=amount,
-            saving=amount,
-            rows=int(details),
-            figures={
-                "requests": int(requests),
-                "cost details": int(details),
-                "without a known price": int(details - priced),
-                "share": share_of(amount, whole),
-            },
-            traces=await scope.examples(COSTS.c.trace_id, *came_late),
-            caveats=(
-                "only what is cancelled early enough is not billed; a provider bills what it has answered",
-                "what an agent starts on purpose and does not wait for is counted too",
-            ),
-        )
-    ]
+    return await scope.waste(
+        "abandoned",
+        f"{requests:,} requests went on after their agent had ended, and were paid for",
+        amount=usd(micros, rest),
+        requests=int(requests),
+        rows=int(details),
+        figures={"cost details": int(details), "without a known price": int(details - priced)},
+        examples=(COSTS.c.trace_id, came_late),
+        caveats=(
+            "only what is cancelled early enough is not billed; a provider bills what it has answered",
+            "what an agent starts on purpose and does not wait for is counted too",
+        ),
+    )

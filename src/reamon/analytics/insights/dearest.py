@@ -9,7 +9,7 @@ from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Figure, Insight
 from reamon.analytics.insights.scope import Scope, mean
 from reamon.store.cost_grouping import counting
-from reamon.store.cost_queries import CostGroups, CostSum, read_costs
+from reamon.store.cost_queries import CostGroups, CostSum
 from reamon.store.views import AGENTS, COSTS, TRACES
 
 _NAMED: Final = 3
@@ -20,7 +20,7 @@ async def find(scope: Scope) -> list[Insight]:
     """What the dearest agent, and the dearest model, cost."""
     found: list[Insight] = []
     for kind in ("agent", "model"):
-        groups = await read_costs(scope.connection, (kind,), scope.which, limit=_NAMED + 1)
+        groups = scope.spent_by(kind)
         for name, dearest in _worth_telling(scope, groups):
             amount, whole = dearest.amount, groups.total.amount
             share = share_of(amount, whole)

@@ -38,9 +38,7 @@ class _Tokens(msgspec.Struct, frozen=True):
 
 async def find(scope: Scope) -> list[Insight]:
     """For the dearest models, what the cheapest other one that is in use, or was named, would have cost."""
-    used = await _models_in_use(scope)
-    thresholds = _thresholds(scope, {*used, *scope.alternatives})
-    tokens = [_tokens(row) for row in await scope.rows(_query(scope, thresholds))]
+    tokens = await _read(scope)
     by_model: dict[Model, list[_Tokens]] = {}
     for each in tokens:
         by_model.setdefault(each.model, []).append(each)
@@ -153,12 +151,16 @@ def _requests(scope: Scope) -> list[ColumnElement[bool]]:
     ]
 
 
-async def _models_in_use(scope: Scope) -> set[Model]:
-    query = select(OPERATIONS.c.provider, OPERATIONS.c.model).where(*_requests(scope)).distinct()
-    return {(provider, model) for provider, model in await scope.rows(query)}
+async def _read(scope: Scope) -> list[_Tokens]:
+    """All tokens; told apart by tiers only where a prompt was long enough for one, since that is read once more."""
+    tokens = [_tokens(row) for row in await scope.rows(_query(scope))]
+    thresholds = _thresholds(scope, {*(each.model for each in tokens), *scope.alternatives})
+    if thresholds and any(each.longest > thresholds[0] for each in tokens):
+        tokens = [_tokens(row) for row in await scope.rows(_query(scope, thresholds))]
+    return tokens
 
 
-def _query(scope: Scope, thresholds: Sequence[int]) -> Select[Any]:
+def _query(scope: Scope, thresholds: Sequence[int] = ()) -> Select[Any]:
     """Requests and tokens by model, day and tier: as many rows as there are of those."""
     used = OPERATIONS.c
     tier: ColumnElement[int] = literal(0)

@@ -8,7 +8,7 @@ from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Insight
 from reamon.analytics.insights.scope import Scope, mean, sums
 from reamon.store.conditions import SQLITE
-from reamon.store.exact_sums import usd
+from reamon.store.exact_sums import total, usd
 from reamon.store.views import OPERATIONS
 
 BEGINNING: Final = 60
@@ -25,11 +25,12 @@ _INSTRUCTIONS: Final = (("system",), ("instructions",), ("parameters", "instruct
 async def find(scope: Scope) -> list[Insight]:
     """The prompt whose requests cost most."""
     rows = await scope.rows(_prompts(scope, scope.connection.dialect.name))
-    known = [(row, amount) for row in rows if (amount := usd(row.micros, row.rest)) is not None and row.prompt]
-    if len(known) < 2 or known[0][0].requests < scope.minimum:
+    if not rows or rows[0].prompts < 2 or rows[0].requests < scope.minimum:
         return []
-    row, amount = known[0]
-    whole = sum((each for _, each in known), start=amount * 0)
+    row = rows[0]
+    amount, whole = usd(row.micros, row.rest), usd(row.all_micros, row.all_rest)
+    if amount is None:
+        return []
     return [
         scope.insight(
             "prompt",
@@ -38,7 +39,7 @@ async def find(scope: Scope) -> list[Insight]:
             rows=int(row.requests),
             figures={
                 "requests": int(row.requests),
-                "prompts": len(known),
+                "prompts": int(row.prompts),
                 "share of all prompts": share_of(amount, whole),
                 "mean of a request": mean(amount, int(row.priced)),
                 "input tokens": None if row.input_tokens is None else int(row.input_tokens),
@@ -58,6 +59,7 @@ def _shown(prompt: str) -> str:
 
 
 def _prompts(scope: Scope, dialect: str) -> Select[Any]:
+    """The dearest prompt, and what all of them come to."""
     used = OPERATIONS.c
     asked = (
         select(
@@ -81,11 +83,14 @@ def _prompts(scope: Scope, dialect: str) -> Select[Any]:
             func.sum(asked.c.input_tokens).label("input_tokens"),
             func.sum(asked.c.cached_input_tokens).label("cached"),
             func.min(asked.c.trace_id).label("example"),
+            func.count().over().label("prompts"),
+            total(whole).over().label("all_micros"),
+            total(fraction).over().label("all_rest"),
         )
-        .where(asked.c.prompt.is_not(None))
+        .where(asked.c.prompt != "")
         .group_by(asked.c.prompt)
         .order_by(whole.desc(), asked.c.prompt)
-        .limit(1_000)
+        .limit(1)
     )
 
 

@@ -4,11 +4,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Subquery, Text, cast, func, literal_column, select
 
-from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Insight
 from reamon.analytics.insights.scope import Scope, sums
 from reamon.store.conditions import SQLITE
-from reamon.store.cost_queries import read_costs
 from reamon.store.exact_sums import usd
 from reamon.store.views import OPERATIONS
 
@@ -22,25 +20,18 @@ async def _identical(scope: Scope) -> list[Insight]:
     again = _asked_again(scope)
     query = select(func.count(), *sums(again.c.cost)).where(again.c.place > 1)
     ((requests, micros, rest),) = await scope.rows(query)
-    amount = usd(micros, rest)
-    if not amount or requests < scope.minimum:
-        return []
-    whole = (await read_costs(scope.connection, ("type",), scope.which)).total.amount
-    return [
-        scope.insight(
-            "repeated requests",
-            f"{requests:,} requests asked a model what it had been asked in the same turn already",
-            amount=amount,
-            saving=amount,
-            rows=int(requests),
-            figures={"requests": int(requests), "share": share_of(amount, whole)},
-            traces=await scope.examples(again.c.trace_id, again.c.place > 1),
-            caveats=(
-                "identical are name, model and recorded input; what was cut off or redacted is not compared",
-                "asking twice may be meant, where answers are compared or drawn by lot",
-            ),
-        )
-    ]
+    return await scope.waste(
+        "repeated requests",
+        f"{requests:,} requests asked a model what it had been asked in the same turn already",
+        amount=usd(micros, rest),
+        requests=int(requests),
+        rows=int(requests),
+        examples=(again.c.trace_id, [again.c.place > 1]),
+        caveats=(
+            "identical are name, model and recorded input; what was cut off or redacted is not compared",
+            "asking twice may be meant, where answers are compared or drawn by lot",
+        ),
+    )
 
 
 def _asked_again(scope: Scope) -> Subquery:
@@ -68,7 +59,8 @@ def _asked_again(scope: Scope) -> Subquery:
 
 async def _retried(scope: Scope) -> list[Insight]:
     made = _requests_made(scope.connection.dialect.name)
-    retried = [OPERATIONS.c.usage.is_not(None), made > 1, *scope.spans(OPERATIONS)]
+    says_so = cast(OPERATIONS.c.usage, Text).like('%"requests"%')  # most do not, and need not be read as JSON
+    retried = [OPERATIONS.c.usage.is_not(None), says_so, made > 1, *scope.spans(OPERATIONS)]
     query = select(func.count(), func.sum(made - 1), *sums(OPERATIONS.c.cost)).where(*retried)
     ((operations, extra, micros, rest),) = await scope.rows(query)
     if operations < scope.minimum:

@@ -9,11 +9,13 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Figure, Insight
 from reamon.collectors import PriceBook
 from reamon.model.cost import rounded
 from reamon.store.conditions import in_seconds, in_time
 from reamon.store.cost_grouping import CostFilter, counting
+from reamon.store.cost_queries import CostGroups, CostKey, CostSum, read_costs, together
 from reamon.store.exact_sums import micros, rest, total
 from reamon.store.views import COSTS, TRACES
 
@@ -21,6 +23,8 @@ EXACT: Final = Context(prec=60)
 EXAMPLES: Final = 3
 """How many traces an insight names."""
 
+_SPENT_BY: Final = ("agent", "type", "model")
+_ZERO: Final = Decimal(0)
 _MONTH: Final = timedelta(days=30)
 _SHORTEST: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -32,6 +36,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         connection: To the store; all is read as of one moment.
         which: The costs in question.
+        spent: What they come to, by agent, cost type and model.
         since: When the earliest of them arose.
         until: When the latest did.
         minimum: How many turns, calls or requests it takes to say something about them.
@@ -41,6 +46,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     connection: AsyncConnection
     which: CostFilter
+    spent: CostGroups
     since: datetime
     until: datetime
     minimum: int
@@ -73,6 +79,58 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
             until=self.until,
             caveats=tuple(caveats),
         )
+
+    async def waste(
+        self,
+        kind: str,
+        title: str,
+        *,
+        amount: Decimal | None,
+        requests: int,
+        rows: int,
+        examples: tuple[ColumnElement[Any], Sequence[ColumnElement[bool]]],
+        caveats: Sequence[str],
+        figures: dict[str, Figure] | None = None,
+    ) -> list[Insight]:
+        """An insight about requests that need not have been made, where there are enough: all they cost is a saving.
+
+        Args:
+            kind: What it is about.
+            title: It in a sentence.
+            amount: What the requests cost.
+            requests: How many they were.
+            rows: How many rows that is read from.
+            examples: The column with the ids of their traces, and the conditions that hold for them.
+            caveats: What has to be known before anybody acts on it.
+            figures: More of the evidence.
+        """
+        if not amount or requests < self.minimum:
+            return []
+        evidence: dict[str, Figure] = {"requests": requests, **(figures or {})}
+        column, conditions = examples
+        return [
+            self.insight(
+                kind,
+                title,
+                amount=amount,
+                saving=amount,
+                rows=rows,
+                figures={**evidence, "share": share_of(amount, self.spent.total.amount)},
+                traces=await self.examples(column, *conditions),
+                caveats=caveats,
+            )
+        ]
+
+    def spent_by(self, *names: str) -> CostGroups:
+        """What was spent by some of "agent", "type" and "model", dearest first."""
+        places = [_SPENT_BY.index(name) for name in names]
+        parts: dict[CostKey, list[CostSum]] = {}
+        for key, each in self.spent.groups:
+            parts.setdefault(tuple(key[place] for place in places), []).append(each)
+        groups = [(key, together(sums)) for key, sums in parts.items()]
+        groups.sort(key=lambda group: [part or "" for part in group[0]])
+        groups.sort(key=lambda group: (group[1].amount is not None, group[1].amount or _ZERO), reverse=True)
+        return CostGroups(groups=groups, total=self.spent.total, number=len(groups))
 
     def monthly(self, amount: Decimal | None) -> Decimal | None:
         """What `amount` comes to in thirty days at the pace of the period; None where that is shorter than a day."""
@@ -152,6 +210,7 @@ async def scope_of(
     return Scope(
         connection=connection,
         which=which,
+        spent=await read_costs(connection, _SPENT_BY, which),
         since=first,
         until=last,
         minimum=minimum,
