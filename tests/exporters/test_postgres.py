@@ -272,6 +272,25 @@ def test_a_role_without_permission_pauses_the_lane(url: str) -> None:
             owner.execute(f"DROP ROLE {role}")
 
 
+def test_a_table_of_the_applications_that_has_our_name_pauses_the_lane(url: str) -> None:
+    with connected(url) as owner:
+        owner.execute("CREATE SCHEMA {0}; CREATE TABLE {0}.operations (surgeon text)".format(url.rpartition("=")[2]))
+    exporter = PostgresExporter(url)
+    with pytest.raises(Paused, match=r'"operations" already exists.*give the store a schema of its own'):
+        exporter.export([make_span()])
+    exporter.shutdown(0.1)
+
+
+def test_a_session_that_a_pooler_hands_on_as_it_was_pauses_the_lane(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(url)
+    with opened(url) as exporter, monkeypatch.context() as patch:
+        assert exporter._open is not None
+        patch.setattr("reamon.store.postgres.connection.connect", lambda *_: used)
+        used = exporter._open.connection
+        with pytest.raises(Paused, match=r"staged_operations.*set pool_mode = session"):
+            PostgresExporter(url).export([make_span()])
+
+
 def test_a_read_only_server_pauses_the_lane(url: str) -> None:
     upgrade(url)
     options = "&options=-c%20default_transaction_read_only%3Don"
@@ -302,6 +321,7 @@ def test_a_refused_connection_is_told_apart_by_what_is_said(said: str, told: typ
         (psycopg.errors.TooManyConnections, RetryAfter),
         (psycopg.errors.InsufficientPrivilege, Paused),
         (psycopg.errors.ReadOnlySqlTransaction, Paused),
+        (psycopg.errors.DuplicateTable, Paused),
         (psycopg.errors.DiskFull, psycopg.errors.DiskFull),
         (psycopg.errors.DeadlockDetected, psycopg.errors.DeadlockDetected),
         (psycopg.errors.AdminShutdown, psycopg.errors.AdminShutdown),

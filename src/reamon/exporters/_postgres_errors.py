@@ -15,6 +15,10 @@ PERMISSION: Final = (
     "grant the user what it needs (see docs/postgresql.md), or run `reamon migrate` as a user that has it"
 )
 READ_ONLY: Final = "set the address of the primary server, or add target_session_attrs=read-write to it"
+_TAKEN: Final = (
+    "give the store a schema of its own (REAMON_POSTGRES__SCHEMA); or, behind PgBouncer, set pool_mode = session and a "
+    "server_reset_query"
+)
 
 _FIXES: Final = {
     "28P01": _LOG_IN,
@@ -22,6 +26,7 @@ _FIXES: Final = {
     "3D000": _DATABASE,
     "42501": PERMISSION,
     "25006": READ_ONLY,
+    "42P07": _TAKEN,
 }
 """What somebody has to do, by the error's code."""
 
