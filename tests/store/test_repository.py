@@ -13,6 +13,7 @@ from reamon.model import CostData, SpanKind, SpanStatus, Usage
 from reamon.model.ids import uuid7
 from reamon.model.times import to_datetime
 from reamon.store import Store, TraceFilter, administration, connect
+from reamon.store.migrate import downgrade
 from reamon.store.sqlite import VERSION_TABLE
 from reamon.testing import make_span, sample_spans
 from reamon.testing.samples import running_spans
@@ -231,6 +232,12 @@ async def test_a_store_of_another_version_says_what_to_do(path: Path, version: s
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = ?", (version,))
     with pytest.raises(StoreError, match=advice):
+        await opened(path)
+
+
+async def test_a_store_that_has_lost_its_tables_says_how_to_make_them(path: Path) -> None:
+    downgrade(path, "base")
+    with pytest.raises(StoreError, match="has no tables of reamon's: run `reamon migrate`"):
         await opened(path)
 
 

@@ -16,7 +16,7 @@ from reamon.plugins import GROUPS, names
 from reamon.processes import ProcessDirectory
 from reamon.settings import MonitoringSettings, unknown_variables
 from reamon.store.inspection import Inspection, inspect
-from reamon.store.sqlite import SCHEMA_VERSION
+from reamon.store.sqlite import SCHEMA_VERSION, is_newer, remedy_for
 from reamon.terminal.figures import count, volume
 
 EXTRAS = {
@@ -157,9 +157,8 @@ def _schema(found: Inspection) -> Finding:
         return good("schema", f"{found.schema}, current")
     if found.schema is None:
         return bad("schema", f"{found.path} is an SQLite file, but none of reamon's: give another path")
-    if found.schema > SCHEMA_VERSION:
-        return bad("schema", f"{found.schema}, newer than this reamon knows ({SCHEMA_VERSION}): upgrade reamon")
-    return bad("schema", f"{found.schema}, older than this reamon reads ({SCHEMA_VERSION}): run `reamon migrate`")
+    age = "newer" if is_newer(found.schema) else "older"
+    return bad("schema", f"{found.schema}, {age} than this reamon reads ({SCHEMA_VERSION}): {remedy_for(found.schema)}")
 
 
 def _unfinished(found: Inspection) -> Iterator[Finding]:

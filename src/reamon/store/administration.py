@@ -18,7 +18,7 @@ import msgspec
 from reamon.errors import StoreError
 from reamon.model.times import from_datetime, iso
 from reamon.store.inspection import read_only
-from reamon.store.sqlite import SCHEMA_VERSION, connect, schema_version
+from reamon.store.sqlite import SCHEMA_VERSION, connect, no_store, schema_version, wrong_version
 
 _PATIENCE: Final = 30.0  # seconds to wait for a writer; a person waits rather than tries again
 
@@ -158,10 +158,7 @@ def opened(target: Path | str, *, writable: bool) -> Iterator[Database]:
         return
     path = path_of(target)
     if not path.is_file():
-        raise StoreError(
-            f"no store at {path}: run your application with reamon.configure(), or `reamon demo`, first; "
-            "or say where the store is (--db, REAMON_SQLITE__PATH)"
-        )
+        raise no_store(path)
     with explained(path):
         connection = _connect(path) if writable else _reader(path)
         try:
@@ -227,7 +224,7 @@ def _reader(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA busy_timeout = {round(_PATIENCE * 1000)}")
         found = schema_version(connection)
         if found != SCHEMA_VERSION:
-            raise StoreError(f"{path} has schema {found} and this reamon reads {SCHEMA_VERSION}: run `reamon migrate`")
+            raise wrong_version(path, found)
     except BaseException:
         connection.close()
         raise

@@ -14,7 +14,7 @@ from reamon.model import Span
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.creation import write_to_file, write_to_server
 from reamon.store.postgres.urls import PostgresAddress, parse_url
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
+from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, no_store, wrong_version
 
 PATIENCE: Final = 10
 """Seconds that a PostgreSQL server may take to answer a connection, unless the URL says otherwise, and that a change
@@ -41,10 +41,7 @@ class SQLiteFile:
             StoreError: There is no such file.
         """
         if not self._path.is_file():
-            raise StoreError(
-                f"no store at {self._path}: run your application with reamon.configure(), or `reamon demo`, first; "
-                "or say where the store is (--db, REAMON_SQLITE__PATH)"
-            )
+            raise no_store(self._path)
         database, query = f"file:{quote(self.place)}", {"mode": "ro", "uri": "true"}
         return create_async_engine(URL.create("sqlite+aiosqlite", database=database, query=query))
 
@@ -118,7 +115,5 @@ async def check_schema(connection: AsyncConnection, place: str) -> None:
         found = (await connection.execute(select(_VERSIONS.c.version_num))).scalar_one_or_none()
     except ProgrammingError as error:
         raise StoreError(f"there is no store in {place} ({error.orig}): run `reamon migrate`") from error
-    if found == SCHEMA_VERSION:
-        return
-    advice = "upgrade reamon" if str(found) > SCHEMA_VERSION else "run `reamon migrate`"
-    raise StoreError(f"{place} has schema {found} and this reamon reads {SCHEMA_VERSION}: {advice}")
+    if found != SCHEMA_VERSION:
+        raise wrong_version(place, found)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from reamon.errors import StoreError
-from reamon.store.sqlite import schema_version
+from reamon.store.sqlite import no_store, schema_version
 
 TABLES = ("workflow_traces", "agent_executions", "operations", "cost_details")
 
@@ -43,7 +43,7 @@ def inspect(path: Path) -> Inspection:
         StoreError: There is no such file, or it cannot be read.
     """
     if not path.is_file():
-        raise StoreError(f"no store at {path}: run your application with reamon.configure(), or `reamon demo`, first")
+        raise no_store(path)
     try:
         with closing(read_only(path)) as connection:
             return _inspect(connection, path)

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from reamon.errors import StoreError
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.search.fts import forget
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, schema_version
+from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, is_newer, schema_version
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -85,7 +85,7 @@ def _migrate(connection: Connection, steps: Callable[[ScriptDirectory, Any], Any
 
 def _refuse_newer(version: str | None) -> None:
     """Looked at again under the lock: whoever held it before us may have been a newer reamon."""
-    if version is not None and (not version.isdecimal() or int(version) > int(SCHEMA_VERSION)):
+    if version is not None and is_newer(version):
         raise StoreError(
             f"the store was made by a newer reamon (schema {version}, this one knows {SCHEMA_VERSION}): "
             "upgrade reamon, or give the store another place"

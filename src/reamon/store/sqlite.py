@@ -74,6 +74,36 @@ def schema_version(connection: sqlite3.Connection) -> str | None:
     return str(row[0]) if row else NO_TABLES
 
 
+def is_newer(version: str) -> bool:
+    """Whether a newer reamon made a store of this version; one that is no number can only be a later idea of ours."""
+    return not version.isdecimal() or int(version) > int(SCHEMA_VERSION)
+
+
+def remedy_for(version: str | None) -> str:
+    """What to do about a store of another version than this reamon's; None for one that has none.
+
+    Example:
+        >>> remedy_for("0001"), remedy_for("9999")
+        ('run `reamon migrate`', 'upgrade reamon')
+    """
+    return "upgrade reamon" if version is not None and is_newer(version) else "run `reamon migrate`"
+
+
+def wrong_version(place: object, version: str | None) -> StoreError:
+    """What to raise where a store is not of this reamon's version; None for one that has none."""
+    has_none = version in {None, NO_TABLES}
+    what = "no tables of reamon's" if has_none else f"schema {version} and this reamon reads {SCHEMA_VERSION}"
+    return StoreError(f"{place} has {what}: {remedy_for(version)}")
+
+
+def no_store(path: Path) -> StoreError:
+    """What to raise where a store should be and none is."""
+    return StoreError(
+        f"no store at {path}: run your application with reamon.configure(), or `reamon demo`, first; "
+        "or say where the store is (--db, REAMON_SQLITE__PATH)"
+    )
+
+
 def _prepare(connection: sqlite3.Connection, synchronous: Synchronous, busy_timeout: float) -> None:
     connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # heeded only by a file that is still empty
     _use_log(connection, busy_timeout)
@@ -103,7 +133,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         version = _create(connection)
     if version == SCHEMA_VERSION:
         return
-    if not version.isdecimal() or int(version) > int(SCHEMA_VERSION):
+    if is_newer(version):
         raise StoreError(
             f"{path} was written by a newer reamon (schema {version}, this one knows {SCHEMA_VERSION}): "
             "upgrade reamon, or give the store another path"

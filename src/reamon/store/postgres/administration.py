@@ -12,7 +12,7 @@ from reamon.store.administration import Database
 from reamon.store.postgres.connection import BoundedConnection, Timeouts, connect
 from reamon.store.postgres.partitions import drop_partitions
 from reamon.store.postgres.urls import parse_url
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
+from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, wrong_version
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, statement=300.0)
 
@@ -111,4 +111,4 @@ def _check_schema(connection: BoundedConnection, place: str) -> None:
     if row is None:
         raise StoreError(f"no store in {place}: run your application with PostgresExporter, or `reamon migrate`, first")
     if row[0] != SCHEMA_VERSION:
-        raise StoreError(f"{place} has schema {row[0]} and this reamon knows {SCHEMA_VERSION}: run `reamon migrate`")
+        raise wrong_version(place, row[0])

@@ -6,7 +6,7 @@ import psycopg
 
 from reamon.errors import StoreError
 from reamon.store.postgres.urls import PostgresAddress
-from reamon.store.sqlite import NO_TABLES, SCHEMA_VERSION, VERSION_TABLE
+from reamon.store.sqlite import NO_TABLES, SCHEMA_VERSION, VERSION_TABLE, is_newer
 
 
 def schema_version(connection: psycopg.Connection[Any], schema: str) -> str | None:
@@ -33,7 +33,7 @@ def bring_up_to_date(connection: psycopg.Connection[Any], address: PostgresAddre
     version = schema_version(connection, address.schema)
     if version == SCHEMA_VERSION:
         return
-    if version is not None and (not version.isdecimal() or int(version) > int(SCHEMA_VERSION)):
+    if version is not None and is_newer(version):
         raise StoreError(
             f"the store in {address.place} was made by a newer reamon (schema {version}, this one knows "
             f"{SCHEMA_VERSION}): upgrade reamon, or give the store another schema"
