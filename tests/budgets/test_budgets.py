@@ -179,6 +179,22 @@ def test_projects_are_limited_apart(wall: Wall) -> None:
         assert standing(several) == {"sales": Decimal("1.5"), "each": Decimal("1.5"), "all": 2}
 
 
+def test_processes_with_other_limits_share_what_was_spent(ledger: Away, wall: Wall) -> None:
+    ten, twenty = ([Budget("day", limit)] for limit in (10, 20))
+    with Budgets(ten, ledger, wall_ns=wall) as one, Budgets(twenty, ledger, project="other", wall_ns=wall) as other:
+        spend(one, "12")
+        assert one.flush()
+        assert (one.check().action, other.check().action) == ("stop", "ok")
+        assert (other.check().spent, other.check().remaining) == (12, 8)
+
+
+def test_in_another_time_zone_the_period_is_another_one(ledger: Away, wall: Wall) -> None:
+    with Budgets([Budget("day", 10)], ledger, wall_ns=wall) as here:
+        spend(here, "12")
+    with Budgets([Budget("day", 10, timezone="America/New_York")], ledger, wall_ns=wall) as there:
+        assert there.check().spent == 0
+
+
 def standing(budgets: Budgets) -> dict[str, Decimal]:
     return {budget.name: decision.spent for budget, decision in budgets.standing().items()}
 
@@ -285,6 +301,45 @@ def test_a_statement_counts_what_it_says_and_once(budgets: Budgets) -> None:
     reservation.release()
     day = budgets.check()
     assert (day.spent, day.reserved) == (Decimal("0.03"), 0)
+
+
+@pytest.mark.parametrize("actual", ["-1", "NaN", float("nan"), "much", object()])
+def test_a_statement_that_is_no_amount_counts_as_all_that_was_reserved(budgets: Budgets, actual: Any) -> None:
+    with reamon.guard.guard.relaxed():
+        budgets.reserve("0.08").settle(actual)
+    assert budgets.check().spent == Decimal("0.08")
+
+
+def test_a_statement_may_come_late_and_say_more_than_was_reserved(budgets: Budgets, wall: Wall) -> None:
+    reservation = budgets.reserve("0.08", expires_in=60)
+    wall.now += HOUR
+    reservation.settle("0.30")
+    day = budgets.check()
+    assert (day.spent, day.reserved) == (Decimal("0.30"), 0)
+
+
+def test_what_a_statement_says_counts_on_the_day_of_its_reservation(budgets: Budgets, wall: Wall) -> None:
+    reservation = budgets.reserve("0.08")
+    wall.now += 24 * HOUR
+    reservation.settle("0.05")
+    assert budgets.check().spent == 0
+
+
+def test_what_comes_late_for_a_call_that_is_over_counts_on_its_own_day(budgets: Budgets, wall: Wall) -> None:
+    budgets.reserve("0.08", call_id="call-1").settle()
+    wall.now += 24 * HOUR
+    spend(budgets, "0.09", at=NOON)
+    assert budgets.flush()
+    assert budgets.check().spent == 0
+    assert budgets.check(call_id="call-1", estimate="0.02").action == "stop"
+
+
+def test_where_nothing_is_recorded_budgets_answer_all_the_same(budgets: Budgets) -> None:
+    with reamon.suppress():
+        spend(budgets, "0.09")
+        assert budgets.check(call_id="call-1", estimate="0.02").action == "stop"
+        assert budgets.action("call-1") == "degrade"
+        assert not budgets.reserve("0.20", call_id="call-2").allowed
 
 
 def test_one_that_ends_without_a_word_counts_in_full(budgets: Budgets) -> None:
