@@ -11,10 +11,12 @@ import pytest
 from reamon.cli import _cost_checks, main
 from reamon.cli._checks import Finding, Verdict
 from reamon.collectors.model_prices import ModelPrices
+from reamon.exporters import PostgresExporter
 from reamon.model import CostData
 from reamon.settings import MonitoringSettings
 from reamon.store.sqlite import VERSION_TABLE
 from reamon.testing import make_span
+from support.postgres import postgres_schema
 from support.stores import stored
 
 
@@ -88,6 +90,25 @@ def test_a_store_that_cannot_be_read_or_is_not_there_is_the_business_of_others(t
     with closing(sqlite3.connect(db)) as connection, connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0000'")
     assert list(_cost_checks.unpriced(db)) == []
+
+
+def test_a_store_in_postgres_is_asked_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with postgres_schema() as url:
+        exporter = PostgresExporter(url)
+        exporter.open()
+        exporter.export([make_span("chat", "llm", costs=(unknown("acme", "large"), unknown("acme", "large")))])
+        exporter.shutdown(5.0)
+        assert main(["doctor", "--url", url]) == 0
+    assert "acme/large: 2 cost details without an amount" in capsys.readouterr().out
+
+
+def test_with_settings_that_cannot_be_used_it_looks_where_it_was_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REAMON_SQLITE__PATH", str(tmp_path / "of-somebody-else.db"))
+    monkeypatch.setenv("REAMON_SAMPLE_RATE", "often")
+    assert main(["doctor", "--url", "postgresql://127.0.0.1:1/nowhere"]) == 1
+    assert "of-somebody-else" not in capsys.readouterr().out
 
 
 def test_the_doctor_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,6 @@
 """Checks of what things cost: where prices come from, and of what none was known."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -12,8 +10,7 @@ from reamon.collectors import PriceBook
 from reamon.collectors.model_prices import ModelPrices
 from reamon.errors import ReamonError
 from reamon.settings import MonitoringSettings
-from reamon.store.inspection import read_only
-from reamon.store.sqlite import SCHEMA_VERSION, schema_version
+from reamon.store.administration import opened
 from reamon.terminal.figures import count
 
 OLD: Final = timedelta(days=90)
@@ -47,16 +44,12 @@ def prices(settings: MonitoringSettings, today: date | None = None) -> Iterator[
         yield from _model_prices(today or datetime.now(UTC).date())
 
 
-def unpriced(path: Path) -> Iterator[Finding]:
+def unpriced(target: Path | str) -> Iterator[Finding]:
     """Of what no price was known, by provider and model; nothing where the store cannot be read."""
-    if not path.is_file():
-        return
     try:
-        with closing(read_only(path)) as connection:
-            if schema_version(connection) != SCHEMA_VERSION:
-                return
-            rows = connection.execute(_UNPRICED, (_SHOWN,)).fetchall()
-    except sqlite3.DatabaseError:
+        with opened(target, writable=False) as store:
+            rows = store.rows(_UNPRICED, _SHOWN)
+    except ReamonError:
         return  # the check of the store says what is wrong with it
     for provider, model, details, _ in rows:
         name = f"{provider or 'an unnamed provider'}/{model}" if model else provider or "an unnamed provider"

@@ -39,7 +39,7 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         settings = MonitoringSettings()
     except ConfigurationError as error:
         yield _checks.bad("settings", str(error))
-        target = arguments.db or store_of_environment()
+        target = arguments.url or arguments.db or store_of_environment()
     else:
         yield from _checks.configuration(settings)
         yield from _cost_checks.prices(settings)
@@ -51,9 +51,8 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield from _delivery_checks.backlog(settings.home, settings.abandon_after)
         yield from _retention_checks.retention(settings, target)
     if not is_postgres(target):
-        path = path_of(target)
-        yield from _checks.store(path)
-        yield from _cost_checks.unpriced(path)
+        yield from _checks.store(path_of(target))
+    yield from _cost_checks.unpriced(target)
     yield from _checks.extras()
 
 
