@@ -26,7 +26,7 @@ from reamon.store.migrate import upgrade
 from reamon.store.sqlite import VERSION_TABLE
 from reamon.testing import check_exporter, make_span
 from support.exporters import wait_until
-from support.postgres import POSTGRES_URL, connected, hang_up, postgres_schema, read, with_database
+from support.postgres import POSTGRES_URL, connected, hang_up, make_tables, postgres_schema, read, with_database
 
 PRELUDE = """
 import os, sys, time
@@ -46,9 +46,17 @@ exporter.open()
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def empty_url() -> Iterator[str]:
+    """The URL of a schema that is not there yet."""
     with postgres_schema() as url:
         yield url
+
+
+@pytest.fixture
+def url(empty_url: str) -> str:
+    """The URL of a schema with the store's tables."""
+    make_tables(empty_url)
+    return empty_url
 
 
 @contextmanager
@@ -99,14 +107,14 @@ def first_line(process: "subprocess.Popen[str]") -> str:
 # The contract
 
 
-def test_it_keeps_the_contract_and_stores_each_span_once(url: str) -> None:
+def test_it_keeps_the_contract_and_stores_each_span_once(empty_url: str) -> None:
     def read_back() -> list[str]:
         return [
-            *read(url, "SELECT span_id FROM agent_executions UNION ALL SELECT span_id FROM operations"),
-            *read(url, "SELECT trace_id FROM workflow_traces WHERE kind = 'workflow' AND status <> 'running'"),
+            *read(empty_url, "SELECT span_id FROM agent_executions UNION ALL SELECT span_id FROM operations"),
+            *read(empty_url, "SELECT trace_id FROM workflow_traces WHERE kind = 'workflow' AND status <> 'running'"),
         ]
 
-    check_exporter(lambda: PostgresExporter(url), read_back=read_back, exactly_once=True)
+    check_exporter(lambda: PostgresExporter(empty_url), read_back=read_back, exactly_once=True)
 
 
 def test_it_is_remote_and_its_destination_says_neither_user_nor_password() -> None:
@@ -145,32 +153,31 @@ def test_a_bad_argument_is_refused_by_name(options: dict[str, Any], message: str
         PostgresExporter("postgresql://localhost/calls", **options)
 
 
-def test_configured_by_name_it_delivers_what_was_recorded(url: str) -> None:
-    reamon.configure(exporters="postgres", postgres={"url": url})
+def test_configured_by_name_it_delivers_what_was_recorded(empty_url: str) -> None:
+    reamon.configure(exporters="postgres", postgres={"url": empty_url})
     with reamon.trace_workflow("turn", call_id="call-1"), reamon.trace_tool("look up"):
         pass
     assert reamon.flush(20.0)
-    assert read(url, "SELECT call_id, status FROM workflow_traces") == [("call-1", "completed")]
-    assert read(url, "SELECT name FROM operations") == ["look up"]
+    assert read(empty_url, "SELECT call_id, status FROM workflow_traces") == [("call-1", "completed")]
+    assert read(empty_url, "SELECT name FROM operations") == ["look up"]
 
 
 # Tables
 
 
-def test_where_it_may_not_migrate_it_says_what_to_do_and_goes_on_once_it_is_done(url: str) -> None:
-    exporter = PostgresExporter(url, migrate=False)
+def test_where_it_may_not_migrate_it_says_what_to_do_and_goes_on_once_it_is_done(empty_url: str) -> None:
+    exporter = PostgresExporter(empty_url, migrate=False)
     with pytest.raises(StoreError, match="run `reamon migrate`"):
         exporter.open()
     with pytest.raises(Paused, match="run `reamon migrate`"):
         exporter.export([make_span()])
-    upgrade(url)
+    upgrade(empty_url)
     exporter.export([make_span("turn", "workflow")])
-    assert statuses(url) == ["completed"]
+    assert statuses(empty_url) == ["completed"]
     exporter.shutdown(1.0)
 
 
 def test_tables_of_a_newer_reamon_are_refused(url: str) -> None:
-    upgrade(url)
     with connected(url) as connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(StoreError, match="upgrade reamon"):
@@ -229,7 +236,6 @@ def test_a_table_that_somebody_has_locked_does_not_hold_up_the_start(
 ) -> None:
     monkeypatch.setattr("reamon.store.postgres.connection._IMPATIENCE", 20)
     monkeypatch.setattr("reamon.store.postgres.partitions._MAKING_WAITS", "20ms")
-    upgrade(url)
     exporter = PostgresExporter(url, statement_timeout=3600)  # what it would wait for a lock otherwise
     with connected(url) as human, human.transaction():
         human.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -259,7 +265,6 @@ def test_a_missing_database_pauses_the_lane(url: str) -> None:
 
 
 def test_a_role_without_permission_pauses_the_lane(url: str) -> None:
-    upgrade(url)
     role = f"{url.rpartition('=')[2]}_stranger"
     with psycopg.connect(POSTGRES_URL, autocommit=True) as owner:
         owner.execute(f"CREATE ROLE {role} LOGIN")
@@ -272,17 +277,17 @@ def test_a_role_without_permission_pauses_the_lane(url: str) -> None:
             owner.execute(f"DROP ROLE {role}")
 
 
-def test_a_table_of_the_applications_that_has_our_name_pauses_the_lane(url: str) -> None:
-    with connected(url) as owner:
-        owner.execute("CREATE SCHEMA {0}; CREATE TABLE {0}.operations (surgeon text)".format(url.rpartition("=")[2]))
-    exporter = PostgresExporter(url)
+def test_a_table_of_the_applications_that_has_our_name_pauses_the_lane(empty_url: str) -> None:
+    with connected(empty_url) as owner:
+        schema = empty_url.rpartition("=")[2]
+        owner.execute(f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.operations (surgeon text)")
+    exporter = PostgresExporter(empty_url)
     with pytest.raises(Paused, match=r'"operations" already exists.*give the store a schema of its own'):
         exporter.export([make_span()])
     exporter.shutdown(0.1)
 
 
 def test_a_session_that_a_pooler_hands_on_as_it_was_pauses_the_lane(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    upgrade(url)
     with opened(url) as exporter, monkeypatch.context() as patch:
         assert exporter._open is not None
         patch.setattr("reamon.store.postgres.connection.connect", lambda *_: used)
@@ -292,7 +297,6 @@ def test_a_session_that_a_pooler_hands_on_as_it_was_pauses_the_lane(url: str, mo
 
 
 def test_a_read_only_server_pauses_the_lane(url: str) -> None:
-    upgrade(url)
     options = "&options=-c%20default_transaction_read_only%3Don"
     with opened(f"{url}{options}") as exporter, pytest.raises(Paused, match="address of the primary server"):
         exporter.export([make_span()])
@@ -520,6 +524,5 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def test_nothing_is_imported_from_sqlalchemy_to_write_to_a_store_that_is_there(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     code = "exporter.export([turn()]); print(sorted({'sqlalchemy', 'sqlmodel', 'alembic'} & set(sys.modules)))"
     assert first_line(start(code, url)) == "[]"

@@ -16,9 +16,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Engine, event
 
+from reamon.store.migrate import upgrade
 from reamon.store.postgres.connection import BoundedConnection, Timeouts, connect
 from reamon.store.postgres.urls import parse_url
+from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
 
 POSTGRES_URL = os.environ.get("REAMON_TEST_POSTGRES_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
 """Read at import: what the environment says does not reach a test."""
@@ -40,6 +43,31 @@ def postgres_schema() -> Iterator[str]:
     finally:
         with psycopg.connect(POSTGRES_URL, autocommit=True) as owner:
             owner.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+def make_tables(url: str) -> None:
+    """Make the store's tables in the schema of the URL, as a migration has made them before, in half of its time."""
+    address = parse_url(url)
+    with psycopg.connect(**address.parameters, autocommit=True) as owner:
+        owner.execute(f"CREATE SCHEMA {address.schema}; SET search_path TO {address.schema}; {_script()}")
+
+
+@cache
+def _script() -> str:
+    """The statements by which a migration makes the tables: what one has executed."""
+    executed: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.split(maxsplit=1)[0] in {"CREATE", "ALTER", "DROP"} and "SCHEMA" not in statement:
+            executed.append(statement)
+
+    with postgres_schema() as url:
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            upgrade(url)
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+    return ";".join([*executed, f"INSERT INTO {VERSION_TABLE} VALUES ('{SCHEMA_VERSION}')"])
 
 
 @contextmanager

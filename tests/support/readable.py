@@ -1,29 +1,23 @@
 """Stores to be read in either database, and spans that differ in all that a filter can ask for."""
 
-import os
 import random
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-import psycopg
-import pytest
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.pool import NullPool
 
 from reamon.model import CostData, Decision, Span, SpanError, SpanKind, SpanStatus
 from reamon.model.ids import uuid7
-from reamon.store.migrate import upgrade
 from reamon.store.postgres.urls import parse_url
 from reamon.store.tables import metadata
 from reamon.testing import make_span
+from support.postgres import make_tables, postgres_schema
 from support.stores import MILLI, START, stored
 
 DATABASES = ("sqlite", "postgres")
-POSTGRES_URL = os.environ.get("REAMON_TEST_POSTGRES_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
-"""Read at import: what the environment says does not reach a test."""
 
 
 @contextmanager
@@ -33,26 +27,10 @@ def readable(database: str, path: Path, spans: Iterable[Span]) -> Iterator[str]:
     if database == "sqlite":
         yield str(path)
         return
-    schema = f"reamon_test_{secrets.token_hex(6)}"
-    url = f"{POSTGRES_URL}{'&' if '?' in POSTGRES_URL else '?'}schema={schema}"
-    with owner() as connection:
-        try:
-            upgrade(url)
-            _copy(path, url)
-            yield url
-        finally:
-            connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-
-
-@contextmanager
-def owner() -> Iterator[psycopg.Connection]:
-    """A connection to the test database; skips the test where no PostgreSQL answers."""
-    try:
-        connection = psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=2)
-    except psycopg.OperationalError as error:
-        pytest.skip(f"no PostgreSQL answers (REAMON_TEST_POSTGRES_URL): {error}")
-    with connection:
-        yield connection
+    with postgres_schema() as url:
+        make_tables(url)
+        _copy(path, url)
+        yield url
 
 
 def _copy(path: Path, url: str) -> None:

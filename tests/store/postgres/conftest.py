@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from reamon.store.migrate import upgrade
 from reamon.store.postgres.connection import BoundedConnection
-from support.postgres import connected, postgres_schema
+from support.postgres import connected, make_tables, postgres_schema
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def empty_url() -> Iterator[str]:
 @pytest.fixture
 def url(empty_url: str) -> str:
     """The URL of a schema with the store's tables."""
-    upgrade(empty_url)
+    make_tables(empty_url)
     return empty_url
 
 

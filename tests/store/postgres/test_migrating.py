@@ -33,6 +33,13 @@ from support.exporters import wait_until
 from support.postgres import POSTGRES_URL, connected, postgres_database, read, with_schema
 
 
+@pytest.fixture
+def url(empty_url: str) -> str:
+    """The URL of a schema that a migration has made."""
+    upgrade(empty_url)
+    return empty_url
+
+
 def tables(url: str) -> set[str]:
     return set(
         read(
