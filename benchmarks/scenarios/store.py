@@ -26,7 +26,7 @@ from reamon.store import (
     Store,
     TraceFilter,
 )
-from reamon.store.cost_grouping import CostFilter
+from reamon.store.cost_filter import CostFilter
 
 OPERATIONS = 1_000_000
 REPEATED = 7

@@ -8,7 +8,7 @@ import pytest
 from reamon.analytics.costs import cost_report
 from reamon.errors import ConfigurationError, StoreError
 from reamon.store import Store
-from reamon.store.cost_grouping import CostFilter
+from reamon.store.cost_filter import CostFilter
 from support.stores import stored, turn
 
 

@@ -15,7 +15,7 @@ from reamon.collectors import PriceBook
 from reamon.errors import ConfigurationError, StoreError
 from reamon.model import CostData, Payload, Span, SpanKind, SpanStatus, Usage
 from reamon.store import Store
-from reamon.store.cost_grouping import EVERY_COST, CostFilter
+from reamon.store.cost_filter import EVERY_COST, CostFilter
 from reamon.testing import make_span
 from support.readable import DATABASES, readable
 from support.stores import MILLI, SECOND, START, stored

@@ -21,10 +21,11 @@ from sqlalchemy.exc import OperationalError
 import reamon
 from reamon.analytics.repricing import RepricingReport, reprice
 from reamon.collectors import CostCalculator, CostCollector, PriceBook
+from reamon.errors import ConfigurationError, StoreError
 from reamon.model import CostData, Span, SpanKind, Usage
 from reamon.protocols import Additions
-from reamon.store import SpanWriter, Store, connect, repricing
-from reamon.store.cost_grouping import CostFilter
+from reamon.store import ALL_PROJECTS, SpanWriter, Store, connect, repricing
+from reamon.store.cost_filter import CostFilter
 from reamon.store.cost_queries import read_costs
 from reamon.store.filters import CostDetailFilter
 from reamon.testing import capture_spans, make_span
@@ -160,6 +161,21 @@ async def test_the_old_prices_bring_the_old_figures_back(target: str) -> None:
     assert {row.superseded_by for row in rows if row.unit_cost in (Decimal("0.00001"), Decimal("0.00002"))} == {
         back.repricing_id
     }
+
+
+@pytest.mark.parametrize("which", [CostFilter(call_id="c1"), CostFilter(provider="openai")])
+async def test_what_cannot_narrow_it_down_is_refused_before_anything_is_priced(which: CostFilter) -> None:
+    with pytest.raises(ConfigurationError, match="a call or a provider"):
+        await reprice("no-store.db", book(NEW), which)
+
+
+async def test_the_project_of_the_filter_narrows_it_down(tmp_path: Path) -> None:
+    target = stored(tmp_path / "calls.db", [*turn(1, project="ours"), *turn(2, project="theirs")])
+    await reprice(target, book(OLD), project=ALL_PROJECTS)
+    report = await reprice(target, book(NEW), CostFilter(project="ours"), project=ALL_PROJECTS)
+    assert report.traces == 1
+    with pytest.raises(StoreError, match="opened for project 'theirs'"):
+        await reprice(target, book(NEW), CostFilter(project="ours"), project="theirs")
 
 
 async def test_only_what_is_meant_is_priced_anew(target: str) -> None:

@@ -10,10 +10,9 @@ import pytest
 
 from reamon.cli import main
 from reamon.cli._periods import moment_of
-from reamon.cli.costs import DIMENSIONS
 from reamon.errors import ReamonError
 from reamon.model import CostData, SpanKind
-from reamon.store import cost_grouping
+from reamon.store.cost_filter import DIMENSIONS
 from reamon.testing import make_span, sample_spans
 from reamon.testing.samples import running_spans
 from support.stores import SECOND, START, stored, turn
@@ -58,10 +57,6 @@ def test_costs_can_be_told_apart_by_whatever_the_store_knows(
     report = json.loads(capsys.readouterr().out)
     assert (report["by"], report["amount"], report["status"]) == ([by], "0.125600000000", "partial")
     assert sum(Decimal(row["amount"] or 0) for row in report["rows"]) == Decimal("0.1256")
-
-
-def test_the_options_name_what_the_queries_know() -> None:
-    assert set(DIMENSIONS) == set(cost_grouping.DIMENSIONS)
 
 
 def test_several_dimensions_make_several_columns(db: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reamon.errors import ConfigurationError
 from reamon.model import CostData, Span, SpanKind, SpanStatus
-from reamon.store.cost_grouping import DIMENSIONS, CostFilter
+from reamon.store.cost_filter import DIMENSIONS, CostFilter
 from reamon.store.cost_queries import NOTHING, CostSum, cost_query, read_costs, read_usage, usage_query
 from reamon.store.local_times import zone_of
 from reamon.store.views import COSTS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reamon.store.cost_grouping import EVERY_COST, CostFilter
+from reamon.store.cost_filter import EVERY_COST, CostFilter
 from reamon.store.cost_queries import CostKey, CostSum, read_costs, read_usage
 from reamon.store.local_times import zone_of
 from reamon.store.projects import narrowed

@@ -10,7 +10,7 @@ import msgspec
 from reamon.analytics.costs import share_of
 from reamon.analytics.invoices import InvoiceLine, canonical
 from reamon.errors import ReamonError
-from reamon.store.cost_grouping import CostFilter
+from reamon.store.cost_filter import CostFilter
 from reamon.store.cost_queries import CostSum, read_costs, together
 from reamon.store.projects import narrowed
 from reamon.store.rows import MONEY

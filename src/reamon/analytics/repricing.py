@@ -10,11 +10,12 @@ import msgspec
 
 from reamon.collectors import CostCollector, PriceBook
 from reamon.collectors.prices import CALLS
+from reamon.errors import ConfigurationError
 from reamon.model import CostData, CostDetail, Span, SpanKind, SpanStatus, Usage
 from reamon.model.cost import EXACT
 from reamon.model.times import from_datetime
 from reamon.store.consumption import Consumption
-from reamon.store.cost_grouping import EVERY_COST, CostFilter
+from reamon.store.cost_filter import EVERY_COST, CostFilter
 from reamon.store.database import Database
 from reamon.store.projects import Project
 from reamon.store.repricing import Repricer
@@ -93,12 +94,13 @@ async def reprice(
     Args:
         target: The store: a SQLite file, or the URL of a database.
         book: The prices.
-        which: What is priced anew, by when it was consumed; its `project` and `call_id` are not heeded.
+        which: What is priced anew: by when it was consumed, and by its project.
         project: Whose costs; see `Store.open`.
         dry_run: Only say what would change.
         progress: Told how many traces were looked at so far.
 
     Raises:
+        ConfigurationError: `which` has a call or a provider, by which this cannot be narrowed down.
         StoreError: The store could not be read or changed. What was done until then stands.
 
     Example:
@@ -108,11 +110,15 @@ async def reprice(
         print(report.before, report.after)
         ```
     """
+    if which.call_id is not None or which.provider is not None:
+        raise ConfigurationError(
+            "reprice() cannot be narrowed down to a call or a provider: give since, until or project alone"
+        )
     database = Database(target, project)
     tally = _Tally(progress)
-    meant = msgspec.structs.replace(which, project=database.project, call_id=None)
-    repricer = Repricer(database, _pricer(book), book.version, meant, dry_run=dry_run, told=tally.add)
     try:
+        meant = msgspec.structs.replace(which, project=database.narrowed(which.project))
+        repricer = Repricer(database, _pricer(book), book.version, meant, dry_run=dry_run, told=tally.add)
         await repricer.run()
     finally:
         await database.close()

@@ -7,10 +7,8 @@ from reamon.cli._periods import add_period_options, period_of
 from reamon.errors import StoreError
 
 if TYPE_CHECKING:
+    from reamon.store.cost_filter import CostFilter
     from reamon.store.filters import RowFilter
-
-TRACE_STATUSES = ("running", "completed", "failed", "cancelled", "degraded", "interrupted")
-SPAN_STATUSES = ("running", "ok", "error", "cancelled", "degraded", "interrupted")
 
 _TEXTS = {
     "--call": ("call_id", "ID", "only those of this call"),
@@ -93,6 +91,20 @@ def filter_of(arguments: argparse.Namespace, what: str = "traces") -> "RowFilter
     if unknown:
         raise StoreError(f"{what} cannot be filtered by {_option_of(unknown[0])}")
     return kind(**chosen)
+
+
+def costs_of(arguments: argparse.Namespace) -> "CostFilter":
+    """The costs that a command adds up, by its period, and by its call where it has such an option.
+
+    Raises:
+        ConfigurationError: There is no such time zone, or the period ends before it begins.
+        ReamonError: A time cannot be read.
+    """
+    from reamon.store.cost_filter import CostFilter  # noqa: PLC0415 - a help text needs neither
+    from reamon.store.local_times import zone_of  # noqa: PLC0415 - brings SQLAlchemy
+
+    since, until = period_of(arguments, zone_of(arguments.tz))
+    return CostFilter(since=since, until=until, call_id=vars(arguments).get("call"))
 
 
 def _chosen(arguments: argparse.Namespace, what: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import argparse
 
+from reamon.cli._filters import costs_of
 from reamon.cli._output import add_json_option, show, write_json
-from reamon.cli._periods import add_period_options, period_of
+from reamon.cli._periods import add_period_options
 from reamon.cli._progress import progress_of
 from reamon.cli._repricing import add_price_options, book_of
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
@@ -37,12 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look for insights, and tell them."""
     from reamon.analytics.insights import cost_insights  # noqa: PLC0415 - brings SQLAlchemy
-    from reamon.store.cost_grouping import CostFilter  # noqa: PLC0415
-    from reamon.store.local_times import zone_of  # noqa: PLC0415
     from reamon.terminal.insights import insights_document  # noqa: PLC0415
 
-    since, until = period_of(arguments, zone_of(arguments.tz))
-    which = CostFilter(since=since, until=until, call_id=arguments.call)
+    which = costs_of(arguments)
     book = book_of(arguments)
     with progress_of(arguments) as tell:
         tell("adding up what was spent")

@@ -1,4 +1,4 @@
-"""The project that a command without a `Store` is about."""
+"""The project that a command is about."""
 
 import argparse
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reamon.cli._asking import add_yes_option, is_agreed
+from reamon.cli._filters import costs_of
 from reamon.cli._output import add_json_option, show, write_json
-from reamon.cli._periods import add_period_options, period_of
+from reamon.cli._periods import add_period_options
 from reamon.cli._progress import progress_of
+from reamon.cli._projects import project_of
 from reamon.cli._store import add_project_options, add_store_option, ask, target_of
 from reamon.terminal.document import Note, Text
 from reamon.terminal.figures import count
@@ -88,20 +90,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _reprice(arguments: argparse.Namespace, book: "PriceBook", *, dry_run: bool) -> "RepricingReport":
     from reamon.analytics.repricing import reprice  # noqa: PLC0415 - brings SQLAlchemy
-    from reamon.store.cost_grouping import CostFilter  # noqa: PLC0415
-    from reamon.store.local_times import zone_of  # noqa: PLC0415
-    from reamon.store.projects import ALL_PROJECTS  # noqa: PLC0415
 
-    since, until = period_of(arguments, zone_of(arguments.tz))
-    project = ALL_PROJECTS if arguments.all_projects else arguments.project
-    which = CostFilter(since=since, until=until)
     with progress_of(arguments) as tell:
         return asyncio.run(
             reprice(
                 target_of(arguments),
                 book,
-                which,
-                project=project,
+                costs_of(arguments),
+                project=project_of(arguments),
                 dry_run=dry_run,
                 progress=lambda looked_at: tell(f"{count(looked_at, 'trace')} looked at"),
             )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from reamon.cli._projects import project_of
 from reamon.errors import StoreError
 from reamon.store.sqlite import default_path
 
@@ -58,19 +59,6 @@ def target_of(arguments: argparse.Namespace) -> Path | str:
     return Path(settings.options_of("sqlite")["path"]) if url is None else url
 
 
-def store_of(arguments: argparse.Namespace) -> Path:
-    """The SQLite file that a command is to look at (`target_of`).
-
-    Raises:
-        ConfigurationError: The settings that say where it is cannot be used.
-        StoreError: The store is in PostgreSQL.
-    """
-    target = target_of(arguments)
-    if isinstance(target, str):
-        raise StoreError("this command looks at SQLite files, and the store is in PostgreSQL: name a file with --db")
-    return target
-
-
 def store_of_environment() -> Path:
     """Where the environment alone says that the SQLite file is."""
     named = os.environ.get("REAMON_SQLITE__PATH")
@@ -91,9 +79,7 @@ def ask(arguments: argparse.Namespace, question: Callable[["Store"], Awaitable[T
         ConfigurationError: The settings that say where it is cannot be used.
         StoreError: There is no store, or not one that this version reads.
     """
-    from reamon.store.projects import ALL_PROJECTS  # noqa: PLC0415 - a help text needs none
-
-    return read(target_of(arguments), question, project=ALL_PROJECTS if arguments.all_projects else arguments.project)
+    return read(target_of(arguments), question, project=project_of(arguments))
 
 
 def read(target: Path | str, question: Callable[["Store"], Awaitable[T]], *, project: "Project" = None) -> T:

@@ -2,20 +2,15 @@
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reamon.cli import _insights, _reconciliation, _repricing
 from reamon.cli._actions import leave_to_command
+from reamon.cli._filters import costs_of
 from reamon.cli._output import add_json_option, show, write_json
-from reamon.cli._periods import add_period_options, period_of
+from reamon.cli._periods import add_period_options
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
-
-if TYPE_CHECKING:
-    from reamon.store.cost_grouping import CostFilter
-
-DIMENSIONS = (
-    "call", "trace", "agent", "workflow", "version", "outcome", "provider", "model", "type", "project", "day", "hour",
-)  # fmt: skip
+from reamon.store.cost_filter import DIMENSIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +52,7 @@ def report(arguments: argparse.Namespace) -> int:
     from reamon.analytics.costs import cost_report  # noqa: PLC0415 - brings SQLAlchemy, which a help text does not need
     from reamon.terminal.costs import costs_document  # noqa: PLC0415
 
-    which = meant(arguments)
+    which = costs_of(arguments)
     told = ask(
         arguments,
         lambda store: cost_report(store, arguments.by, which, zone=arguments.tz, limit=arguments.limit),
@@ -67,15 +62,6 @@ def report(arguments: argparse.Namespace) -> int:
     else:
         show(costs_document(told))
     return 0
-
-
-def meant(arguments: argparse.Namespace) -> "CostFilter":
-    """The costs that a command is about."""
-    from reamon.store.cost_grouping import CostFilter  # noqa: PLC0415 - brings SQLAlchemy
-    from reamon.store.local_times import zone_of  # noqa: PLC0415
-
-    since, until = period_of(arguments, zone_of(arguments.tz))
-    return CostFilter(since=since, until=until, call_id=arguments.call)
 
 
 def _add(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reamon.cli._filters import SPAN_STATUSES, TRACE_STATUSES, TRACES, add_filter_options, filter_of
+from reamon.cli._filters import TRACES, add_filter_options, filter_of
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._store import add_project_options, add_store_option, ask
 from reamon.errors import ReamonError
+from reamon.store.filters import SPAN_STATUSES, TRACE_STATUSES
 from reamon.terminal.document import Note, Style, Text
 from reamon.terminal.figures import volume
 

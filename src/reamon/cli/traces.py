@@ -3,9 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING, cast
 
-from reamon.cli._filters import TRACE_STATUSES, TRACES, add_filter_options, filter_of
+from reamon.cli._filters import TRACES, add_filter_options, filter_of
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
+from reamon.store.filters import TRACE_STATUSES
 from reamon.terminal.listing import listing_document
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reamon.store.cost_filter import CostFilter
     from reamon.store.filters import (
         AlertFilter,
         CostDetailFilter,
@@ -29,6 +30,7 @@ _HOMES = {
     "AlertFilter": "filters",
     "CostDetailFilter": "filters",
     "CostDetailRow": "tables",
+    "CostFilter": "cost_filter",
     "ExecutionFilter": "filters",
     "MetricFilter": "filters",
     "OperationFilter": "filters",
@@ -48,6 +50,7 @@ __all__ = [
     "AlertFilter",
     "CostDetailFilter",
     "CostDetailRow",
+    "CostFilter",
     "ExecutionFilter",
     "MetricFilter",
     "OperationFilter",

@@ -1,22 +1,15 @@
 """Grouping: cost details told apart by what they say, and by the agents and traces that they belong to."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import ColumnElement, FromClause, Subquery, and_, case, func, select
 
-from reamon.errors import ConfigurationError
+from reamon.store.cost_filter import TIMES, CostFilter
 from reamon.store.exact_sums import micros, rest, total
 from reamon.store.local_times import Stretch, local
 from reamon.store.views import AGENTS, COSTS, TRACES
-
-TIMES: Final = ("day", "hour")
-DIMENSIONS: Final = (
-    "call", "trace", "agent", "workflow", "version", "outcome", "provider", "model", "type", "project", *TIMES,
-)  # fmt: skip
-"""All that costs can be told apart by."""
 
 _OWN: Final = {
     "type": "cost_type",
@@ -35,38 +28,6 @@ PARTS: Final = ("micros", "rest", "details", "unknown", "estimated")
 
 COUNTS: Final = PARTS[2:]
 UTC_ONLY: Final = (Stretch(None, timedelta(0)),)
-
-
-class CostFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which cost details are meant: those that have every value given here.
-
-    Attributes:
-        since: Not before this moment; aware.
-        until: Before this moment; aware.
-        project: Of this project.
-        call_id: Of the traces of this call.
-        provider: Billed by this provider, in whatever case its name is written.
-
-    Raises:
-        ConfigurationError: A time has no time zone, or `since` is after `until`.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    project: str | None = None
-    call_id: str | None = None
-    provider: str | None = None
-
-    def __post_init__(self) -> None:
-        for name, moment in (("since", self.since), ("until", self.until)):
-            if moment is not None and moment.utcoffset() is None:
-                raise ConfigurationError(f"{name} = {moment} has no time zone: give it one, such as datetime.UTC")
-        if self.since is not None and self.until is not None and self.since > self.until:
-            raise ConfigurationError(f"since = {self.since} is after until = {self.until}")
-
-
-EVERY_COST: Final = CostFilter()
-"""The filter that leaves nothing out."""
 
 
 def counting(which: CostFilter) -> list[ColumnElement[bool]]:

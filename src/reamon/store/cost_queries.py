@@ -15,7 +15,8 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reamon.errors import ConfigurationError
-from reamon.store.cost_grouping import COUNTS, DIMENSIONS, EVERY_COST, PARTS, TIMES, UTC_ONLY, CostFilter, keyed
+from reamon.store.cost_filter import DIMENSIONS, EVERY_COST, TIMES, CostFilter
+from reamon.store.cost_grouping import COUNTS, PARTS, UTC_ONLY, keyed
 from reamon.store.exact_sums import padded, total, usd
 from reamon.store.local_times import Stretch, stretches
 from reamon.store.rows import MONEY

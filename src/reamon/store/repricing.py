@@ -21,7 +21,7 @@ from reamon.model import CostDetail
 from reamon.model.cost import EXACT
 from reamon.model.ids import RANDOM_BITS, uuid7
 from reamon.store.consumption import Consumption, next_traces, read_consumption
-from reamon.store.cost_grouping import CostFilter
+from reamon.store.cost_filter import CostFilter
 from reamon.store.database import Database
 from reamon.store.postgres.locks import totals_numbers
 from reamon.store.postgres.urls import DEFAULT_SCHEMA
@@ -47,7 +47,7 @@ class Repricer:
         database: The store.
         pricer: What details should be.
         version: Which edition of prices that is.
-        which: What is priced anew, by the ends of its spans; `call_id` is not heeded.
+        which: What is priced anew, by the ends of its spans and their project; the rest of it is not heeded.
         dry_run: Change nothing.
         told: Called with the revisions of each portion, after its transaction.
 

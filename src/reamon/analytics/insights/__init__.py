@@ -26,7 +26,7 @@ from reamon.analytics.insights.insight import Insight
 from reamon.analytics.insights.scope import EXACT, Scope, scope_of
 from reamon.collectors import PriceBook
 from reamon.errors import ConfigurationError
-from reamon.store.cost_grouping import EVERY_COST, CostFilter
+from reamon.store.cost_filter import EVERY_COST, CostFilter
 from reamon.store.projects import narrowed
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from reamon.analytics.insights.insight import Figure, Insight
 from reamon.collectors import PriceBook
 from reamon.model.cost import rounded
 from reamon.store.conditions import in_seconds, in_time
-from reamon.store.cost_grouping import CostFilter, counting
+from reamon.store.cost_filter import CostFilter
+from reamon.store.cost_grouping import counting
 from reamon.store.cost_queries import CostGroups, CostKey, CostSum, read_costs, together
 from reamon.store.exact_sums import micros, rest, total
 from reamon.store.views import COSTS, TRACES
