@@ -53,6 +53,18 @@ def test_without_budgets_it_says_how_to_set_one(tmp_path: Path, capsys: pytest.C
     assert "REAMON_BUDGETS__DAY=50" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("limit", [{}, {"REAMON_BUDGETS__DAY": "50"}], ids=["no budget", "nothing spent"])
+def test_to_look_makes_no_store(
+    limit: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REAMON_HOME", str(tmp_path / "home"))
+    for name, value in limit.items():
+        monkeypatch.setenv(name, value)
+    assert main(["budgets"]) == 0
+    assert ("$50.0000" if limit else "No budget is set") in capsys.readouterr().out
+    assert not (tmp_path / "home").exists()
+
+
 def test_what_another_process_has_in_memory_nobody_knows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

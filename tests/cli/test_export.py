@@ -92,7 +92,7 @@ def test_a_file_that_is_there_stays_unless_forced(db: str, tmp_path: Path, capsy
     out = tmp_path / "traces.txt"
     out.write_text("precious")
     assert main(["export", "--db", db, "--out", str(out), "--format", "csv"]) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "is there already: give another name, or replace it (--force" in capsys.readouterr().err
     assert main(["export", "--db", db, "--out", str(out), "--format", "csv", "--force"]) == 0
     assert out.read_text().startswith("trace_id,call_id")
 

@@ -131,6 +131,7 @@ def test_a_limit_that_reaches_behind_all_time_keeps_everything(path: Path) -> No
     [
         ({"detail": timedelta(0)}, "detail is 0:00:00"),
         ({"costs": timedelta(days=7)}, "costs go after 7 days and the detail that they belong to stays for 30 days"),
+        ({"costs": timedelta(hours=12), "detail": timedelta(days=1)}, "costs go after 12 hours .* stays for 1 day;"),
         ({"detail": None}, "stays for ever"),
         ({"summaries": timedelta(days=1)}, "keep summaries at least as long as detail"),
     ],

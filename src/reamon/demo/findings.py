@@ -88,6 +88,8 @@ def _next(findings: Findings) -> Facts:
     commands = [("all turns", f"reamon traces {option}")]
     if findings.example_call and findings.example_why:
         commands.append((findings.example_why, f"reamon show {findings.example_call} {option}"))
+    commands.append(("what it cost", f"reamon costs --by model {option}"))
+    commands.append(("where money goes", f"reamon costs insights {option}"))
     commands.append(("the store itself", f"reamon doctor {option}"))
     rows = [("database", Text.of(findings.database, Style.STRONG))]
     return Facts([*rows, *((label, Text.of(command, Style.ACCENT)) for label, command in commands)])

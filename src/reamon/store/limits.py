@@ -7,6 +7,7 @@ import msgspec
 
 from reamon.errors import ConfigurationError
 
+_DAY: Final = timedelta(days=1)
 YEAR: Final = timedelta(days=365)
 
 
@@ -38,8 +39,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("costs", "summaries"):
             limit = getattr(self, name)
             if limit is not None and (self.detail is None or limit < self.detail):
-                kept = "for ever" if self.detail is None else f"for {self.detail.days} days"
+                kept = "for ever" if self.detail is None else f"for {_in_words(self.detail)}"
                 raise ConfigurationError(
-                    f"retention: {name} go after {limit.days} days and the detail that they belong to stays {kept}; "
+                    f"retention: {name} go after {_in_words(limit)} and the detail that they belong to stays {kept}; "
                     f"keep {name} at least as long as detail"
                 )
+
+
+def _in_words(age: timedelta) -> str:
+    """How long that is: `30 days`, `1 day`, `36 hours`."""
+    number, unit = (age // _DAY, "day") if not age % _DAY else (age / timedelta(hours=1), "hour")
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"

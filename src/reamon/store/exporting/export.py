@@ -124,7 +124,7 @@ async def _write(
 def _whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     """A stream into a file that appears when the block ends well, and not at all if it raises."""
     if path.exists() and not overwrite:
-        raise StoreError(f"{path} is there already: give another name, or say that it is to be replaced")
+        raise StoreError(f"{path} is there already: give another name, or replace it (--force, overwrite=True)")
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
     try:
         # Recorded conversations are for nobody else, as in the store itself.
