@@ -10,6 +10,7 @@ import msgspec
 
 from reamon.cli._filters import TRACES, add_filter_options, filter_of
 from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._progress import progress_of
 from reamon.cli._store import add_project_options, add_store_option, ask
 from reamon.errors import ReamonError
 from reamon.store.filters import SPAN_STATUSES, TRACE_STATUSES
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 WHAT: Final = ("traces", "executions", "operations", "costs")
 FORMATS: Final = ("jsonl", "csv", "parquet")
 
-_CLEAR: Final = "\r\x1b[K"
 _FILTERS: Final = (
     *TRACES, "--kind", "--name", "--provider", "--model", "--decision", "--next-agent", "--min-confidence",
     "--max-confidence", "--cost-type", "--price-source",
@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is None and (arguments.json or arguments.format == "parquet"):
         arguments.refuse("--json and --format parquet need a file: give one with --out")
     which = _ending(filter_of(arguments, arguments.what))
-    written = ask(arguments, lambda store: _export(store, arguments, which))
+    with progress_of(arguments) as tell:
+        written = ask(arguments, lambda store: _export(store, arguments, which, tell))
     if arguments.json:
         write_json(written)
     elif arguments.out is not None:
@@ -66,7 +67,9 @@ def _ending(which: "RowFilter") -> "RowFilter":
     return which if which.until is not None else msgspec.structs.replace(which, until=datetime.now(UTC))
 
 
-async def _export(store: "Store", arguments: argparse.Namespace, which: "RowFilter") -> "Exported":
+async def _export(
+    store: "Store", arguments: argparse.Namespace, which: "RowFilter", tell: Callable[[str], None]
+) -> "Exported":
     listing: Any = getattr(store, arguments.what)
     exported: Exported = await listing.export(
         sys.stdout.buffer if arguments.out is None else arguments.out,
@@ -74,10 +77,8 @@ async def _export(store: "Store", arguments: argparse.Namespace, which: "RowFilt
         format=arguments.format or _format_of(arguments.out),
         payloads=not arguments.no_payloads,
         overwrite=arguments.force,
-        progress=await _progress(listing, which),
+        progress=await _progress(listing, which, tell),
     )
-    if sys.stderr.isatty():
-        sys.stderr.write(_CLEAR)
     return exported
 
 
@@ -90,14 +91,9 @@ def _format_of(out: str | None) -> str:
     return ending
 
 
-async def _progress(listing: Any, which: "RowFilter") -> Callable[[int], None] | None:
+async def _progress(listing: Any, which: "RowFilter", tell: Callable[[str], None]) -> Callable[[int], None] | None:
     """What tells on a terminal how far it is; a pipe needs it as little as the time to count."""
     if not sys.stderr.isatty():
         return None
     whole = await listing.count(which)
-
-    def tell(rows: int) -> None:
-        sys.stderr.write(f"{_CLEAR}{rows:,} of {whole:,} {listing.name}")
-        sys.stderr.flush()
-
-    return tell
+    return lambda rows: tell(f"{rows:,} of {whole:,} {listing.name}")

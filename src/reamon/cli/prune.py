@@ -1,23 +1,18 @@
 """`reamon prune`: delete what is older than it has to be kept."""
 
 import argparse
-import sys
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reamon.cli._asking import add_yes_option, is_agreed
 from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._progress import progress_of
 from reamon.cli._projects import project_of
 from reamon.cli._store import add_project_options, add_store_option, target_of
 from reamon.store.limits import Limits
 from reamon.store.pruning import Pruned
 from reamon.terminal.document import Note, Style, Text
 from reamon.terminal.figures import count, duration
-
-if TYPE_CHECKING:
-    from reamon.store.projects import Project
 
 _KINDS = {
     "detail": "operations, agent executions and payloads of workflows",
@@ -34,7 +29,6 @@ _TOLD = {
     "performance_metrics": "metric",
     "alert_history": "alert",
 }
-_CLEAR = "\r\x1b[K"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
         if counted.total and not is_agreed(f"Delete {_listed(counted)} for good?", arguments):
             show([Note(Text.of("nothing was deleted"))])
             return 1
-    pruned = _prune(prune, target, limits, project, shows_progress=sys.stderr.isatty() and not arguments.json)
+    with progress_of(arguments) as tell:
+        pruned = prune(
+            target, limits, project=project, progress=lambda so_far: tell(f"{count(so_far.total, 'row')} deleted")
+        )
     if arguments.vacuum:
         vacuum(target)
     return _tell(pruned, arguments, dry_run=False)
@@ -85,20 +82,6 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 
     configured = MonitoringSettings().retention
     return Limits(**{kind: getattr(arguments, kind, getattr(configured, kind)) for kind in _KINDS})
-
-
-def _prune(
-    prune: Callable[..., Pruned], target: Path | str, limits: Limits, project: "Project", *, shows_progress: bool
-) -> Pruned:
-    def progress(pruned: Pruned) -> None:
-        sys.stderr.write(f"{_CLEAR}{count(pruned.total, 'row')} deleted")
-        sys.stderr.flush()
-
-    try:
-        return prune(target, limits, project=project, progress=progress if shows_progress else None)
-    finally:
-        if shows_progress:
-            sys.stderr.write(_CLEAR)
 
 
 def _tell(pruned: Pruned, arguments: argparse.Namespace, *, dry_run: bool) -> int:

@@ -1,12 +1,11 @@
 """`reamon search`: find spans by the words of their payloads."""
 
 import argparse
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._progress import progress_of
 from reamon.cli._projects import project_of
 from reamon.cli._store import add_project_options, add_store_option, positive, target_of
 from reamon.terminal.document import Column, Document, Note, Style, Table, Text
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
     from reamon.store.search import Found, Hit
     from reamon.store.search.searching import Progress
 
-_CLEAR = "\r\x1b[K"
+_SOON_DONE = 10_000
+"""Rows that are indexed before anybody wonders."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.forget:
         forget_index(target)
         return _tell("the index is gone; the next search makes it anew", arguments)
-    with _progress(arguments) as progress:
+    with progress_of(arguments) as tell:
+        progress = _progress(tell)
         if arguments.build:
             build_index(target, progress=progress)
-            return _tell("the index is up to date", arguments)
-        found = search(
-            target, _text(arguments.text), project=project_of(arguments), limit=arguments.limit, progress=progress
-        )
+        else:
+            found = search(
+                target, _text(arguments.text), project=project_of(arguments), limit=arguments.limit, progress=progress
+            )
+    if arguments.build:
+        return _tell("the index is up to date", arguments)
     if arguments.json:
         write_json(found)
     else:
@@ -65,26 +68,17 @@ def _text(words: list[str]) -> str:
     return " ".join(f'"{word}"' if " " in word and '"' not in word else word for word in words)
 
 
-@contextmanager
-def _progress(arguments: argparse.Namespace) -> "Iterator[Progress | None]":
-    """Tell a person on a terminal how far the index is, since the first time takes a while."""
-    if arguments.json or not sys.stderr.isatty():
-        yield None
-        return
+def _progress(tell: Callable[[str], None]) -> "Progress":
+    """What tells how far the index is, since the first time takes a while."""
     indexed = 0
 
     def progress(rows: int) -> None:
         nonlocal indexed
         indexed += rows
-        if indexed > 10_000:
-            sys.stderr.write(f"{_CLEAR}{count(indexed, 'row')} indexed")
-            sys.stderr.flush()
+        if indexed > _SOON_DONE:
+            tell(f"{count(indexed, 'row')} indexed")
 
-    try:
-        yield progress
-    finally:
-        if indexed > 10_000:
-            sys.stderr.write(_CLEAR)
+    return progress
 
 
 def _document(found: "Found") -> Document:
