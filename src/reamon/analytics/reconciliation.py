@@ -10,10 +10,10 @@ import msgspec
 from reamon.analytics.costs import share_of
 from reamon.analytics.invoices import InvoiceLine, canonical
 from reamon.errors import ReamonError
+from reamon.model.cost import EXACT, summed
 from reamon.store.cost_filter import CostFilter
 from reamon.store.cost_queries import CostSum, read_costs, together
 from reamon.store.projects import narrowed
-from reamon.store.rows import MONEY
 
 if TYPE_CHECKING:
     from reamon.store import Store
@@ -38,7 +38,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True):
 
     def allows(self, recorded: Decimal, billed: Decimal) -> bool:
         """Whether the two agree."""
-        return abs(MONEY.subtract(billed, recorded)) <= max(self.usd, MONEY.multiply(self.share, abs(billed)))
+        return abs(EXACT.subtract(billed, recorded)) <= max(self.usd, EXACT.multiply(self.share, abs(billed)))
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +124,7 @@ async def reconcile(
         lines += 1
         name = None if line.model is None else canonical(line.model)
         key = (line.day, ours_of.get(name, name) if name is not None else None)
-        billed[key] = MONEY.add(billed.get(key, _ZERO), line.amount)
+        billed[key] = EXACT.add(billed.get(key, _ZERO), line.amount)
     if not lines:
         raise ReamonError("the invoice has no lines: there is nothing to compare")
     first, last = min(day for day, _ in billed), max(day for day, _ in billed)
@@ -171,19 +171,14 @@ async def _recorded(store: "Store", which: CostFilter, *, has_models: bool) -> R
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal | None:
     known = list(amounts)
-    if not known:
-        return None
-    whole = _ZERO
-    for amount in known:
-        whole = MONEY.add(whole, amount)
-    return whole
+    return summed(known) if known else None
 
 
 def _drift(
     day: date | None, model: str | None, recorded: CostSum | None, billed: Decimal | None, tolerance: Tolerance
 ) -> Drift:
     ours = recorded.amount if recorded else None
-    difference = MONEY.subtract(billed or _ZERO, ours or _ZERO)
+    difference = EXACT.subtract(billed or _ZERO, ours or _ZERO)
     return Drift(
         day=day,
         model=model,

@@ -1,12 +1,11 @@
 """Money inside of the budgets: whole trillionths of a dollar, which add up exactly in every place that keeps them."""
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 from reamon.guard import guard
-from reamon.model.cost import exact, rounded
+from reamon.model.cost import EXACT, exact, rounded
 
-_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _TRILLIONTH: Final = Decimal("1E-12")
 
 MOST: Final = 10**21
@@ -26,7 +25,7 @@ def trillionths(amount: Amount) -> int:
         >>> trillionths("0.10"), trillionths(0.1)
         (100000000000, 100000000000)
     """
-    return int(rounded(exact(amount)).scaleb(12, _EXACT))
+    return int(rounded(exact(amount)).scaleb(12, EXACT))
 
 
 def amount_of(amount: Amount | None, otherwise: int) -> int:
@@ -57,7 +56,7 @@ def usd(amount: int) -> Decimal:
         >>> usd(100_000_000_001)
         Decimal('0.100000000001')
     """
-    return _EXACT.multiply(Decimal(amount), _TRILLIONTH)
+    return EXACT.multiply(Decimal(amount), _TRILLIONTH)
 
 
 def share_of(amount: int, share: Decimal) -> int:
@@ -67,7 +66,7 @@ def share_of(amount: int, share: Decimal) -> int:
         >>> share_of(trillionths("0.10"), Decimal("0.85"))
         85000000000
     """
-    return int(_EXACT.to_integral_value(_EXACT.multiply(Decimal(amount), share)))
+    return int(EXACT.to_integral_value(EXACT.multiply(Decimal(amount), share)))
 
 
 def shown(amount: int) -> str:

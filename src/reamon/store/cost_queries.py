@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reamon.errors import ConfigurationError
+from reamon.model.cost import EXACT
 from reamon.store.cost_filter import DIMENSIONS, EVERY_COST, TIMES, CostFilter
 from reamon.store.cost_grouping import COUNTS, PARTS, UTC_ONLY, keyed
 from reamon.store.exact_sums import padded, total, usd
 from reamon.store.local_times import Stretch, stretches
-from reamon.store.rows import MONEY
 from reamon.store.views import COSTS
 
 CostKey = tuple[str | None, ...]
@@ -55,7 +55,7 @@ def together(sums: Iterable[CostSum]) -> CostSum:
     details = unknown = estimated = 0
     for each in sums:
         if each.amount is not None:
-            amount = each.amount if amount is None else MONEY.add(amount, each.amount)
+            amount = each.amount if amount is None else EXACT.add(amount, each.amount)
         details += each.details
         unknown += each.unknown
         estimated += each.estimated

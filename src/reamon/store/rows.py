@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from reamon.model import Payload, Span, SpanKind, SpanStatus, Usage
-from reamon.model.cost import EXACT, rounded, summed
+from reamon.model.cost import rounded, summed
 from reamon.model.ids import row_id, row_id_at
 from reamon.model.times import iso, iso_pair
 
@@ -21,8 +21,6 @@ Row = tuple[str | int | float, ...]
 NULL: Final = float("nan")
 """What stands for NULL in a row: SQLite stores a NaN as NULL, and `sqlite3` binds a float in a tenth of the time that
 it takes for None, which it offers to every registered adapter first. Two thirds of a row's columns are NULL."""
-
-MONEY: Final = EXACT
 
 OPERATION_COLUMNS: Final = (
     "id", "span_id", "trace_id", "parent_id", "kind", "name", "provider", "model", "start_time", "end_time",

@@ -23,9 +23,10 @@ from reamon.analytics.insights import (
 )
 from reamon.analytics.insights.ended_calls import read_ended_calls
 from reamon.analytics.insights.insight import Insight
-from reamon.analytics.insights.scope import EXACT, Scope, scope_of
+from reamon.analytics.insights.scope import Scope, scope_of
 from reamon.collectors import PriceBook
 from reamon.errors import ConfigurationError
+from reamon.model.cost import EXACT
 from reamon.store.cost_filter import EVERY_COST, CostFilter
 from reamon.store.projects import narrowed
 

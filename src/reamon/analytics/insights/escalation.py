@@ -14,7 +14,8 @@ from reamon.analytics.insights.ended_calls import (
     unpriced,
 )
 from reamon.analytics.insights.insight import Figure, Insight
-from reamon.analytics.insights.scope import EXACT, Scope, in_usd
+from reamon.analytics.insights.scope import Scope, in_usd
+from reamon.model.cost import EXACT
 
 
 def told(scope: Scope, ended: EndedCalls) -> list[Insight]:

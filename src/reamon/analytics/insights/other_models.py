@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, select
 
 from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Insight
-from reamon.analytics.insights.scope import EXACT, Scope, in_usd
+from reamon.analytics.insights.scope import Scope, in_usd
 from reamon.collectors import PriceBook
 from reamon.collectors.prices import Prices, details
 from reamon.model import Usage
+from reamon.model.cost import EXACT
 from reamon.store.cost_grouping import UTC_ONLY
 from reamon.store.local_times import local
 from reamon.store.views import OPERATIONS

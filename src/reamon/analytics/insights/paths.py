@@ -6,7 +6,8 @@ from sqlalchemy import Select, func, select
 
 from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Figure, Insight
-from reamon.analytics.insights.scope import EXACT, Scope, mean, sums
+from reamon.analytics.insights.scope import Scope, mean, sums
+from reamon.model.cost import EXACT
 from reamon.store.exact_sums import total, usd
 from reamon.store.views import AGENTS, TRACES
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reamon.analytics.costs import share_of
 from reamon.analytics.insights.insight import Figure, Insight
 from reamon.collectors import PriceBook
-from reamon.model.cost import rounded
+from reamon.model.cost import EXACT, rounded
 from reamon.store.conditions import in_seconds, in_time
 from reamon.store.cost_filter import CostFilter
 from reamon.store.cost_grouping import counting
@@ -20,7 +20,6 @@ from reamon.store.cost_queries import CostGroups, CostKey, CostSum, read_costs, 
 from reamon.store.exact_sums import micros, rest, total
 from reamon.store.views import COSTS, TRACES
 
-EXACT: Final = Context(prec=60)
 EXAMPLES: Final = 3
 """How many traces an insight names."""
 
