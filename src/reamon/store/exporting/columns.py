@@ -41,7 +41,7 @@ class Form(Enum):
     JSON = "json"
 
 
-class Exported(msgspec.Struct, frozen=True):
+class ExportColumn(msgspec.Struct, frozen=True):
     """One column of an export.
 
     Attributes:
@@ -86,7 +86,7 @@ _FORMS: Final[tuple[tuple[type, Form], ...]] = (
 _ROOT: Final = TRACES.alias("root")
 
 
-def columns_of(what: str, *, payloads: bool = True) -> list[Exported]:
+def columns_of(what: str, *, payloads: bool = True) -> list[ExportColumn]:
     """The columns of an export.
 
     Args:
@@ -100,11 +100,11 @@ def columns_of(what: str, *, payloads: bool = True) -> list[Exported]:
         raise StoreError(f"{what!r} cannot be exported; there are {', '.join(TABLES)}")
     table = TABLES[what]
     own = [_exported(column) for column in table.columns if _is_told(column)]
-    of_trace = [Exported(name, Form.TEXT, _ROOT.c[name]) for name in _OF_THE_TRACE] if _is_below(table) else []
+    of_trace = [ExportColumn(name, Form.TEXT, _ROOT.c[name]) for name in _OF_THE_TRACE] if _is_below(table) else []
     return [column for column in (*own, *of_trace) if payloads or column.name not in PAYLOADS]
 
 
-def reading(what: str, columns: list[Exported]) -> Select[Any]:
+def reading(what: str, columns: list[ExportColumn]) -> Select[Any]:
     """The SELECT that reads these columns."""
     table = TABLES[what]
     source = table.outerjoin(_ROOT, _ROOT.c.trace_id == table.c.trace_id) if _is_below(table) else table
@@ -119,12 +119,12 @@ def _is_told(column: Column[Any]) -> bool:
     return column.name not in _LEFT_OUT and not isinstance(column.type, LargeBinary)
 
 
-def _exported(column: Column[Any]) -> Exported:
+def _exported(column: Column[Any]) -> ExportColumn:
     types = (column.type, column.type.impl_instance) if isinstance(column.type, TypeDecorator) else (column.type,)
     form = next((form for kind, form in _FORMS for each in types if isinstance(each, kind)), Form.TEXT)
-    return Exported(_RENAMED.get(column.name, column.name), form, column)
+    return ExportColumn(_RENAMED.get(column.name, column.name), form, column)
 
 
-def _expression(column: Exported) -> ColumnElement[Any]:
+def _expression(column: ExportColumn) -> ColumnElement[Any]:
     """JSON as the text that it is in the database: nobody has to read it and write it again."""
     return cast(column.source, Text) if column.form is Form.JSON else column.source

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, Protocol
 import msgspec
 
 from reamon.errors import StoreError
-from reamon.store.exporting import columns as exporting
+from reamon.store.exporting.columns import ExportColumn, columns_of
 from reamon.store.exporting.lines import LineWriter
 from reamon.store.exporting.parquet import ParquetWriter
 from reamon.store.exporting.records import Record, records
@@ -32,7 +32,7 @@ class Writer(Protocol):
         """Let go of what is unfinished; the stream is still open."""
 
 
-FORMATS: Final[dict[str, Callable[[BinaryIO, Sequence[exporting.Exported]], Writer]]] = {
+FORMATS: Final[dict[str, Callable[[BinaryIO, Sequence[ExportColumn]], Writer]]] = {
     "jsonl": LineWriter,
     "csv": TableWriter,
     "parquet": ParquetWriter,
@@ -88,7 +88,7 @@ async def export(
     chosen = format or (Path(to).suffix.removeprefix(".") if isinstance(to, Path | str) else "")
     if chosen not in FORMATS:
         raise StoreError(f"format={chosen!r} is unknown; there are {', '.join(FORMATS)}")
-    columns = exporting.columns_of(listing.name, payloads=payloads)
+    columns = columns_of(listing.name, payloads=payloads)
     if not isinstance(to, Path | str):
         rows = await _write(FORMATS[chosen](to, columns), listing, which, columns, progress)
         return Exported(what=listing.name, format=chosen, path=None, rows=rows, octets=None)
@@ -103,7 +103,7 @@ async def _write(
     writer: Writer,
     listing: Listing[Any, Any],
     which: RowFilter | None,
-    columns: list[exporting.Exported],
+    columns: list[ExportColumn],
     progress: Callable[[int], None] | None,
 ) -> int:
     written = 0

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from reamon.errors import MissingExtraError
-from reamon.store.exporting.columns import Exported, Form, columns_of
+from reamon.store.exporting.columns import ExportColumn, Form, columns_of
 from reamon.store.exporting.precision import PLACES, SCALES, fitting
 from reamon.store.exporting.records import records
 from reamon.store.filters import RowFilter
@@ -55,7 +55,9 @@ async def polars_frame(listing: Listing[Any, Any], which: RowFilter | None, *, p
     return pl.DataFrame(fitted, schema={column.name: types.get(column.form, pl.String) for column in columns})
 
 
-async def _values(listing: Listing[Any, Any], which: RowFilter | None, columns: list[Exported]) -> dict[str, list[Any]]:
+async def _values(
+    listing: Listing[Any, Any], which: RowFilter | None, columns: list[ExportColumn]
+) -> dict[str, list[Any]]:
     values: dict[str, list[Any]] = {column.name: [] for column in columns}
     async for rows in records(listing, which, columns):
         for column, each in zip(columns, zip(*rows, strict=True), strict=True):

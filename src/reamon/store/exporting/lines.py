@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from reamon.model.times import from_datetime, iso
-from reamon.store.exporting.columns import Exported, Form
+from reamon.store.exporting.columns import ExportColumn, Form
 from reamon.store.exporting.records import Record
 
 
@@ -18,7 +18,7 @@ class LineWriter:
         columns: What the rows consist of.
     """
 
-    def __init__(self, stream: BinaryIO, columns: Sequence[Exported]) -> None:
+    def __init__(self, stream: BinaryIO, columns: Sequence[ExportColumn]) -> None:
         self._stream = stream
         self._columns = columns
         self._encode = msgspec.json.Encoder().encode

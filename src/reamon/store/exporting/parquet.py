@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, Final
 
 from reamon.errors import MissingExtraError
-from reamon.store.exporting.columns import Exported, Form
+from reamon.store.exporting.columns import ExportColumn, Form
 from reamon.store.exporting.precision import PLACES, SCALES, fitting
 from reamon.store.exporting.records import Record
 
@@ -23,7 +23,7 @@ class ParquetWriter:
         MissingExtraError: pyarrow is not installed.
     """
 
-    def __init__(self, stream: BinaryIO, columns: Sequence[Exported]) -> None:
+    def __init__(self, stream: BinaryIO, columns: Sequence[ExportColumn]) -> None:
         try:
             import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - an optional package
             from pyarrow import parquet  # noqa: PLC0415

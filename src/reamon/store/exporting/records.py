@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from reamon.store.exporting.columns import Exported, reading
+from reamon.store.exporting.columns import ExportColumn, reading
 from reamon.store.filters import RowFilter
 from reamon.store.listing import Listing
 
@@ -15,7 +15,7 @@ _ROWS: Final = 250
 
 
 async def records(
-    listing: Listing[Any, Any], which: RowFilter | None, columns: list[Exported]
+    listing: Listing[Any, Any], which: RowFilter | None, columns: list[ExportColumn]
 ) -> AsyncIterator[list[Record]]:
     """The rows that are meant, oldest first, some at a time.
 

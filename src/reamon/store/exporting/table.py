@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from reamon.model.times import from_datetime, iso
-from reamon.store.exporting.columns import Exported, Form
+from reamon.store.exporting.columns import ExportColumn, Form
 from reamon.store.exporting.records import Record
 
 
@@ -19,7 +19,7 @@ class TableWriter:
         columns: What the rows consist of.
     """
 
-    def __init__(self, stream: BinaryIO, columns: Sequence[Exported]) -> None:
+    def __init__(self, stream: BinaryIO, columns: Sequence[ExportColumn]) -> None:
         self._stream = stream
         self._columns = columns
         self._put([[column.name for column in columns]])
