@@ -17,8 +17,12 @@ _TEXTS_KEPT = 64
 _stamps: dict[int, str] = {}
 _heads: dict[int, str] = {}
 _MAX_MILLIS = (1 << 48) - 1
-_ROW_EPOCH = 1_577_836_800_000 << 12  # 2020-01-01, in the 4096ths of a millisecond that an id counts
+_ROW_MILLIS = 1_577_836_800_000  # 2020-01-01
+_ROW_EPOCH = _ROW_MILLIS << 12  # in the 4096ths of a millisecond that an id counts
 _ROW_TIME = (1 << 53) - 1
+
+ROW_TIMES_NS = (_ROW_MILLIS * NANOS_PER_MILLI, (_ROW_MILLIS + (1 << 41) - 1) * NANOS_PER_MILLI)
+"""The first and the last moment that a row id tells, in nanoseconds since 1970: those of 2020 and of 2089."""
 
 
 def uuid7(start_ns: int, random_62: int) -> str:

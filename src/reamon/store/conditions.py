@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from reamon.model.cost import EXACT, PLACES, rounded
-from reamon.model.ids import row_id, row_id_at
+from reamon.model.ids import ROW_TIMES_NS, row_id, row_id_at
 from reamon.model.times import from_datetime
 from reamon.store.filters import Amount
 from reamon.store.places import KEY_PROBES, Places
@@ -38,8 +38,6 @@ _SECOND: Final = 32
 """The bits of a row's key below those that tell its second (`store.places`)."""
 
 _LAST_KEY: Final = (1 << 63) - 1
-_EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000
-_LAST_NS: Final = _EPOCH_NS + ((1 << 41) - 1) * 1_000_000
 
 
 def equals(column: ColumnElement[Any], value: Any) -> list[Condition]:
@@ -78,9 +76,10 @@ def in_seconds(key: ColumnElement[Any], since: datetime | None, until: datetime 
     as well (`in_time`); this leads to it along the key. Keys tell times from 2020 to 2089 only.
     """
     conditions = []
-    if since is not None and _EPOCH_NS <= from_datetime(since) <= _LAST_NS:
+    first, last = ROW_TIMES_NS
+    if since is not None and first <= from_datetime(since) <= last:
         conditions.append(key >= _second_of(since) << _SECOND)
-    if until is not None and _EPOCH_NS <= from_datetime(until) <= _LAST_NS:
+    if until is not None and first <= from_datetime(until) <= last:
         conditions.append(key <= min((_second_of(until) + 1 << _SECOND) + KEY_PROBES, _LAST_KEY))
     return conditions
 

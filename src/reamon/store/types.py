@@ -17,17 +17,6 @@ from reamon.model.times import from_datetime, iso
 T = TypeVar("T")
 
 
-class RowId(TypeDecorator[int]):
-    """A 63-bit key made from a span's id; INTEGER on SQLite, so that it is the row's address itself."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The database's own type."""
-        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
-
-
 class LargeCount(TypeDecorator[int]):
     """A count with room for sums of large ones: 64 bits on every database."""
 
@@ -37,6 +26,12 @@ class LargeCount(TypeDecorator[int]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The database's own type; every integer of SQLite's has 64 bits."""
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+
+class RowId(LargeCount):
+    """A 63-bit key made from a span's id; INTEGER on SQLite, so that it is the row's address itself."""
+
+    cache_ok = True
 
 
 class TextOnSqlite(TypeDecorator[T]):
