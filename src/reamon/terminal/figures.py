@@ -39,6 +39,28 @@ def money(amount: Decimal | None) -> str:
     return f"{sign}${size:,.4f}" if size >= 1 else f"{sign}${size:.6f}"
 
 
+def change(amount: Decimal | None) -> str:
+    """By how much USD something is dearer or cheaper, with the sign.
+
+    Example:
+        >>> change(Decimal("0.5")), change(Decimal("-0.5")), change(Decimal(0)), change(None)
+        ('+$0.500000', '-$0.500000', '$0.000000', '')
+    """
+    if not amount:
+        return money(amount)
+    return f"{'+' if amount > 0 else '-'}{money(abs(amount))}"
+
+
+def model_name(provider: str | None, model: str | None) -> str:
+    """A model, with who serves it as far as that is known.
+
+    Example:
+        >>> model_name("openai", "gpt-4o"), model_name("twilio", None), model_name(None, None)
+        ('openai/gpt-4o', 'twilio', '(unnamed)')
+    """
+    return "/".join(part for part in (provider, model) if part) or "(unnamed)"
+
+
 def count(number: int, thing: str, things: str | None = None) -> str:
     """A number of things.
 

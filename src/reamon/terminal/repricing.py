@@ -6,7 +6,7 @@ from decimal import Decimal
 from reamon.analytics.repricing import RepricedModel, RepricingReport
 from reamon.store.repricing_history import RepricingEntry
 from reamon.terminal.document import Align, Block, Column, Document, Facts, Note, Style, Table, Text
-from reamon.terminal.figures import count, moment, money
+from reamon.terminal.figures import change, count, model_name, moment, money
 
 _MODELS = (
     Column("day"),
@@ -43,10 +43,10 @@ def history_document(entries: Sequence[RepricingEntry]) -> Document:
 
 def difference(before: Decimal, after: Decimal) -> Text:
     """By how much something is dearer or cheaper."""
-    change = after - before
-    if not change:
+    more = after - before
+    if not more:
         return Text.of("none", Style.FAINT)
-    return Text.of(f"{'+' if change > 0 else '-'}{money(abs(change))}", Style.WARNING if change > 0 else Style.GOOD)
+    return Text.of(change(more), Style.WARNING if more > 0 else Style.GOOD)
 
 
 def _blocks(report: RepricingReport) -> Iterator[Block]:
@@ -64,10 +64,9 @@ def _blocks(report: RepricingReport) -> Iterator[Block]:
 
 
 def _model(model: RepricedModel) -> Sequence[Text]:
-    name = "/".join(part for part in (model.provider, model.model) if part) or "(unnamed)"
     return (
         Text.of(model.day),
-        Text.of(name, Style.STRONG),
+        Text.of(model_name(model.provider, model.model), Style.STRONG),
         Text.of(money(model.before)),
         Text.of(money(model.after)),
         difference(model.before, model.after),

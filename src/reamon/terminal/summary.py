@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from reamon.analytics import AgentSummary, CostSummary, Summary
 from reamon.terminal.document import Align, Block, Column, Document, Facts, Note, Style, Table, Text
-from reamon.terminal.figures import bar, count, duration, moment, money, share
+from reamon.terminal.figures import bar, count, duration, model_name, moment, money, share
 from reamon.terminal.statuses import mark, style_of
 
 _AGENTS = (
@@ -159,7 +159,7 @@ def _models(summary: Summary) -> Table:
         _MODELS,
         [
             (
-                Text.of("/".join(part for part in (model.provider, model.model) if part) or "(unnamed)"),
+                Text.of(model_name(model.provider, model.model)),
                 Text.of(f"{model.calls:,}"),
                 Text.of(f"{model.counted:,}"),
                 _tokens(model.input_tokens),
