@@ -303,6 +303,7 @@ def test_a_missing_extra_is_told_with_what_it_would_bring() -> None:
     requirements = ["msgspec>=0.19", "no-such-package>=1 ; extra == 'cli'", "pytest; extra == 'demo'"]
     (finding,) = _checks.extras(requirements)
     assert finding.text == "not installed (no-such-package); pip install 'reamon[cli]' brings colour in the terminal"
+    assert finding.verdict is _checks.Verdict.OPTIONAL
 
 
 def test_every_extra_is_said_to_be_good_for_something() -> None:

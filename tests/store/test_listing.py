@@ -308,7 +308,7 @@ async def test_single_rows_are_found_by_their_ids(store: Store) -> None:
     [
         (lambda store: store.traces.query(limit=0), "limit=0 is not at least 1"),
         (lambda store: store.traces.query(order="dearest"), "order='dearest' is unknown; there are newest, oldest"),
-        (lambda store: store.traces.query(ExecutionFilter()), "traces are found by a TraceFilter, not by a ExecutionF"),
+        (lambda store: store.traces.query(ExecutionFilter()), "traces are found by a TraceFilter, not by ExecutionF"),
         (lambda store: store.traces.query(after="nonsense"), "not a whole cursor"),
     ],
 )

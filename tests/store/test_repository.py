@@ -194,6 +194,13 @@ def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere.db").exists()
 
 
+def test_where_there_is_only_the_demo_its_store_is_named(tmp_path: Path) -> None:
+    demo = stored(tmp_path / "demo" / "campaign.db", turn("call-1", 0))
+    with pytest.raises(StoreError) as refused:
+        Store.open(tmp_path / "reamon.db")
+    assert str(refused.value).endswith(f"; what `reamon demo` recorded is in --db {demo}")
+
+
 @pytest.mark.parametrize("url", ["mysql://somewhere/db", "sqlite://", "no url://"])
 def test_a_url_of_something_else_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="give a path"):

@@ -51,6 +51,7 @@ class Verdict(StrEnum):
     GOOD = auto()
     NOTE = auto()
     BAD = auto()
+    OPTIONAL = auto()
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,11 @@ def bad(topic: str, text: str) -> Finding:
     return Finding(topic=topic, verdict=Verdict.BAD, text=text)
 
 
+def optional(topic: str, text: str) -> Finding:
+    """Something is not there, and only who wants it has to mind."""
+    return Finding(topic=topic, verdict=Verdict.OPTIONAL, text=text)
+
+
 def installation() -> Iterator[Finding]:
     """Which versions this is."""
     own = importlib.metadata.version("reamon")
@@ -101,7 +107,7 @@ def extras(requirements: Iterable[str] | None = None) -> Iterator[Finding]:
         if match and match["extra"] in EXTRAS and not _is_installed(match["package"]):
             missing.setdefault(match["extra"], []).append(match["package"])
     for extra, packages in missing.items():
-        yield note(
+        yield optional(
             f"extra {extra}",
             f"not installed ({', '.join(packages)}); pip install 'reamon[{extra}]' brings {EXTRAS[extra]}",
         )

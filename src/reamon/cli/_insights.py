@@ -1,6 +1,9 @@
 """`reamon costs insights`: what the recorded costs say about where money goes."""
 
 import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from reamon.cli._filters import costs_of
 from reamon.cli._output import add_json_option, show, write_json
@@ -8,6 +11,10 @@ from reamon.cli._periods import add_period_options
 from reamon.cli._progress import progress_of
 from reamon.cli._repricing import add_price_options, book_of
 from reamon.cli._store import add_project_options, add_store_option, ask, positive
+from reamon.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from reamon.collectors import PriceBook
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     which = costs_of(arguments)
     book = book_of(arguments)
+    _check_prices(arguments.instead, book)
     with progress_of(arguments) as tell:
         tell("adding up what was spent")
         found = ask(
@@ -60,6 +68,20 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         show(insights_document(found))
     return 0
+
+
+def _check_prices(models: Sequence[tuple[str, str]], book: "PriceBook") -> None:
+    """See that models that somebody names can be compared with: one without a price would just not be told of.
+
+    Raises:
+        ConfigurationError: The price of one is not known.
+    """
+    for provider, model in models:
+        if book.prices(provider, model, at=datetime.now(UTC)) is None:
+            raise ConfigurationError(
+                f"--instead {provider}/{model}: its price is not known to {book.version}; see how it is spelled, "
+                "give it rates (--rates FILE), or pip install 'reamon[costs]' for the prices of models"
+            )
 
 
 def _model(text: str) -> tuple[str, str]:

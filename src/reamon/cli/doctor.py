@@ -12,7 +12,12 @@ from reamon.settings import MonitoringSettings
 from reamon.store.administration import is_postgres, path_of
 from reamon.terminal.document import Document, Facts, Note, Style, Text
 
-_LOOKS = {Verdict.GOOD: ("✓", Style.GOOD), Verdict.NOTE: ("!", Style.WARNING), Verdict.BAD: ("✗", Style.BAD)}
+_LOOKS = {
+    Verdict.GOOD: ("✓", Style.GOOD),
+    Verdict.NOTE: ("!", Style.WARNING),
+    Verdict.BAD: ("✗", Style.BAD),
+    Verdict.OPTIONAL: ("·", Style.FAINT),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

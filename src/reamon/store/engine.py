@@ -20,6 +20,8 @@ PATIENCE: Final = 10
 """Seconds that a PostgreSQL server may take to answer a connection, unless the URL says otherwise, and that a change
 waits for another process to finish with a SQLite file."""
 
+_NO_SUCH_TABLE: Final = "42P01"
+
 _VERSIONS: Final = Table(VERSION_TABLE, MetaData(), Column("version_num", String))
 
 
@@ -114,6 +116,14 @@ async def check_schema(connection: AsyncConnection, place: str) -> None:
     try:
         found = (await connection.execute(select(_VERSIONS.c.version_num))).scalar_one_or_none()
     except ProgrammingError as error:
-        raise StoreError(f"there is no store in {place} ({error.orig}): run `reamon migrate`") from error
+        if getattr(error.orig, "sqlstate", None) == _NO_SUCH_TABLE:
+            raise StoreError(
+                f"there is no store in {place}: run `reamon migrate`, or name the schema of the one that there is "
+                "(REAMON_POSTGRES__SCHEMA, or ?schema=NAME at the end of the URL)"
+            ) from error
+        reason = str(error.orig).partition("\n")[0]
+        raise StoreError(
+            f"there is no store in {place} that can be read ({reason}): `reamon doctor` says more"
+        ) from error
     if found != SCHEMA_VERSION:
         raise wrong_version(place, found)

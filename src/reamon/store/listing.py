@@ -249,7 +249,7 @@ class Listing(Generic[Item, Which]):
         """The filter, or that of everything; narrowed to the project that is seen."""
         meant = self._filters() if which is None else which
         if not isinstance(meant, self._filters):
-            raise StoreError(f"{self.name} are found by a {self._filters.__name__}, not by a {type(meant).__name__}")
+            raise StoreError(f"{self.name} are found by a {self._filters.__name__}, not by {type(meant).__name__}")
         project = self._database.narrowed(meant.project)
         return meant if project == meant.project else msgspec.structs.replace(meant, project=project)
 

@@ -93,14 +93,17 @@ def wrong_version(place: object, version: str | None) -> StoreError:
     """What to raise where a store is not of this reamon's version; None for one that has none."""
     has_none = version in {None, NO_TABLES}
     what = "no tables of reamon's" if has_none else f"schema {version} and this reamon reads {SCHEMA_VERSION}"
-    return StoreError(f"{place} has {what}: {remedy_for(version)}")
+    where = "" if version is not None and is_newer(version) else " (--db or --url says which)"
+    return StoreError(f"{place} has {what}: {remedy_for(version)}{where}")
 
 
 def no_store(path: Path) -> StoreError:
     """What to raise where a store should be and none is."""
+    demo = path.parent / "demo" / "campaign.db"
+    where = f"; what `reamon demo` recorded is in --db {demo}" if demo.is_file() else ""
     return StoreError(
-        f"no store at {path}: run your application with reamon.configure(), or `reamon demo`, first; "
-        "or say where the store is (--db, REAMON_SQLITE__PATH)"
+        f"no store at {path}: run your application with reamon.configure() first, "
+        f"or say where the store is (--db, REAMON_SQLITE__PATH){where}"
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reamon.errors import StoreError
 from reamon.model import CostData
-from reamon.store import keep_tables
+from reamon.store import Store, keep_tables
 from reamon.store.keeping import is_beside_the_models
 from reamon.store.migrate import downgrade, upgrade
 from reamon.store.postgres import migrating
@@ -160,6 +160,15 @@ def test_a_newer_store_is_refused_and_an_older_one_where_nobody_is_to_migrate(
     connection.execute(f"DROP TABLE {VERSION_TABLE}")
     with pytest.raises(StoreError, match="has no tables of reamon's"):
         bring_up_to_date(connection, address, migrate=False)
+
+
+async def test_where_the_schema_is_another_one_the_message_says_how_it_is_named(empty_url: str) -> None:
+    with pytest.raises(
+        StoreError, match=r"there is no store in .*/reamon_test_\w+: run `reamon migrate`, or name the schema"
+    ) as refused:
+        async with Store.open(empty_url):
+            pass
+    assert "LINE" not in str(refused.value)
 
 
 def test_a_newer_reamon_that_was_faster_is_noticed_under_the_lock(url: str, connection: BoundedConnection) -> None:

@@ -38,7 +38,7 @@ async def find(scope: Scope) -> list[Insight]:
     return [
         scope.insight(
             "degraded",
-            f"{number:,} turns were {', '.join(bad)}",
+            f"{number:,} turns ended {' or '.join(bad)}",
             amount=amount,
             saving=lost or None,
             rows=number,
