@@ -135,6 +135,14 @@ def test_an_invoice_that_disagrees_is_told_and_fails(
     assert told[-1] == "✗ 2 of 2 rows beyond the tolerance"
 
 
+def test_a_provider_of_whom_nothing_is_recorded_is_named(
+    db: str, invoice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["costs", "reconcile", "--db", db, "--provider", "acmee", invoice]) == 1
+    told = "nothing is recorded of acmee on these days: `reamon costs --by provider` lists who is"
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_tolerance_and_other_names_make_it_agree(
     db: str, rates: str, invoice: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,6 +230,11 @@ def test_insights_show_on_a_terminal_how_far_they_are(
     shown = capsys.readouterr().err.split("\r\x1b[K")
     assert shown[1:3] == ["adding up what was spent", "1 of 8 questions looked into"]
     assert shown[-2:] == ["8 of 8 questions looked into", ""]
+
+
+def test_a_model_without_a_price_cannot_be_compared_with(calls: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["costs", "insights", "--db", calls, "--no-model-prices", "--instead", "nobody/none"]) == 1
+    assert "--instead nobody/none: its price is not known to local@" in capsys.readouterr().err
 
 
 def test_insights_as_json_have_all_digits(calls: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from reamon.analytics.reconciliation import Drift, Reconciliation
 from reamon.terminal.document import Align, Block, Column, Document, Facts, Note, Style, Table, Text
-from reamon.terminal.figures import count, money
+from reamon.terminal.figures import change, count, money
 
 _COLUMNS = (
     Column("day"),
@@ -33,6 +33,9 @@ def _blocks(found: Reconciliation) -> Iterator[Block]:
         ]
     )
     yield Table(_COLUMNS, [*(_row(row) for row in found.rows), _row(found.total, label="total")])
+    if found.total.recorded is None and not found.total.unknown:
+        told = f"nothing is recorded of {found.provider} on these days: `reamon costs --by provider` lists who is"
+        yield Note(Text.of("! ", Style.WARNING) + Text.of(told))
     beyond = sum(row.verdict != "agrees" for row in found.rows)
     if beyond:
         told = f"{beyond:,} of {count(len(found.rows), 'row')} beyond the tolerance"
@@ -49,17 +52,11 @@ def _row(row: Drift, label: str = "") -> Sequence[Text]:
         Text.of(row.model or ""),
         Text.of(money(row.recorded) or "–", style),
         Text.of(money(row.billed) or "–", style),
-        Text.of(_signed(row)),
+        Text.of(change(row.difference)),
         Text.of("" if row.share is None else f"{float(100 * row.share):+.1f} %"),
         Text.of(f"{'✓' if agrees else '✗'} {row.verdict}", Style.GOOD if agrees else Style.BAD),
         Text() if agrees else _explanation(row),
     )
-
-
-def _signed(row: Drift) -> str:
-    if not row.difference:
-        return money(row.difference)
-    return f"{'+' if row.difference > 0 else '-'}{money(abs(row.difference))}"
 
 
 def _explanation(row: Drift) -> Text:
