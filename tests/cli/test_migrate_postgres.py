@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from reamon.cli import main
-from reamon.cli.migrate import LOST
+from reamon.cli._migration_step import LOST
 from reamon.exporters import PostgresExporter
 from reamon.store.migrate import upgrade
 from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE

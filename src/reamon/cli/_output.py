@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from reamon.errors import ReamonError
-from reamon.terminal.document import Document
+from reamon.terminal.document import Document, Note, Style, Text
 from reamon.terminal.screen import open_screen
 
 Run: TypeAlias = Callable[[argparse.Namespace], int]
@@ -23,6 +23,11 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 def show(document: Document) -> None:
     """Show a document on standard output."""
     open_screen().show(document)
+
+
+def show_done(words: str) -> None:
+    """Say on standard output that something is done."""
+    show([Note(Text.of("✓ ", Style.GOOD) + Text.of(words))])
 
 
 def write_json(content: Any) -> None:

@@ -3,7 +3,7 @@
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from reamon.cli import migrate as command
+from reamon.cli._migration_step import step
 from reamon.errors import StoreError
 from reamon.guard import describe
 from reamon.store.postgres.connection import Timeouts, connect
@@ -32,7 +32,7 @@ def migrate_postgres(url: str, schema: str | None, wanted: str, *, may_lose: boo
     try:
         with connect(address, Timeouts()) as connection:
             before = schema_version(connection, address.schema)
-        command.step(address.url, address.schema, before, wanted, may_lose=may_lose)
+        step(address.url, address.schema, before, wanted, may_lose=may_lose)
         if wanted != NO_TABLES:
             with connect(address, Timeouts()) as connection:
                 PartitionMaker(connection, address.schema).make_ahead()

@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from reamon.cli._asking import add_yes_option, is_agreed
+from reamon.cli._asking import add_yes_option, is_agreed, refuse_where_nobody_is
 from reamon.cli._filters import costs_of
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._periods import add_period_options
@@ -73,10 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _list(arguments)
     book = book_of(arguments)
     if arguments.dry_run or not arguments.yes:
-        if not arguments.dry_run and not sys.stdin.isatty():
-            arguments.refuse(
-                "nobody can be asked here: give --yes to price anew, or --dry-run to see what would change"
-            )
+        if not arguments.dry_run:
+            refuse_where_nobody_is(arguments, "give --yes to price anew, or --dry-run to see what would change")
         planned = _reprice(arguments, book, dry_run=True)
         if arguments.dry_run or not planned.details:
             return _tell(planned, arguments)

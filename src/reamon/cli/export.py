@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from reamon.cli._filters import TRACES, add_filter_options, filter_of
-from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._output import add_json_option, show_done, write_json
 from reamon.cli._progress import progress_of
 from reamon.cli._store import add_project_options, add_store_option, ask
 from reamon.errors import ReamonError
 from reamon.store.filters import SPAN_STATUSES, TRACE_STATUSES
-from reamon.terminal.document import Note, Style, Text
 from reamon.terminal.figures import volume
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(written)
     elif arguments.out is not None:
         told = f"wrote {written.rows:,} {written.what} to {written.path} ({volume(written.octets or 0)})"
-        show([Note(Text.of("✓ ", Style.GOOD) + Text.of(told))])
+        show_done(told)
     return 0
 
 

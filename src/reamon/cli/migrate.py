@@ -7,20 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._migration_step import LOST, step
+from reamon.cli._output import add_json_option, show_done, write_json
 from reamon.cli._store import add_store_option, target_of
 from reamon.errors import ConfigurationError, StoreError
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.inspection import read_only
 from reamon.store.sqlite import NO_TABLES, SCHEMA_VERSION, connect, schema_version
-from reamon.terminal.document import Note, Style, Text
-
-LOST: Final = {
-    "0001": "everything that was recorded",
-    "0002": "repricings and the cost details that they superseded, budgets, metrics, alerts, receipts of erasures, and "
-    "the projects of cost details",
-}
-"""What a step back from each version takes with it."""
 
 _REVISION: Final = re.compile(r"\d{4}|base|head")
 
@@ -52,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json({key: place, "before": before, "after": wanted})
     else:
-        show([Note(Text.of("✓ ", Style.GOOD) + Text.of(_told(place, before, wanted)))])
+        show_done(_told(place, before, wanted))
     return 0
 
 
@@ -83,28 +76,6 @@ def migrate(path: Path, wanted: str = SCHEMA_VERSION, *, may_lose: bool = False)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path} cannot be migrated: {error}") from error
     return before
-
-
-def step(target: Path | str, schema: str | None, before: str | None, wanted: str, *, may_lose: bool) -> None:
-    """Take a store of any kind from one version to another.
-
-    Raises:
-        StoreError: It would lose something, and that was not allowed; or the store is newer than this reamon.
-    """
-    from reamon.store.migrate import downgrade, upgrade  # noqa: PLC0415 - brings Alembic
-
-    at = before or NO_TABLES
-    if at > SCHEMA_VERSION:
-        raise StoreError(f"the store has schema {at} and this reamon knows {SCHEMA_VERSION}: upgrade reamon")
-    if wanted >= at:
-        upgrade(target, wanted, schema=schema)
-        return
-    if not may_lose:
-        lost = "; ".join(LOST[version] for version in sorted(LOST, reverse=True) if wanted < version <= at)
-        raise StoreError(
-            f"to go back from schema {at} to {wanted} loses: {lost}. Make a copy of the store, then add --downgrade"
-        )
-    downgrade(target, "base" if wanted == NO_TABLES else wanted, schema=schema)
 
 
 def _wanted(arguments: argparse.Namespace) -> str:

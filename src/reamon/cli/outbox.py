@@ -11,8 +11,9 @@ from typing import BinaryIO
 import msgspec
 
 from reamon.cli import _outbox_documents as documents
+from reamon.cli._asking import is_agreed
 from reamon.cli._outbox_selection import add_outbox_options, add_selection, backlog_of, refuse_ids, selected
-from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._output import add_json_option, show, show_done, write_json
 from reamon.errors import ReamonError
 from reamon.model import Span
 from reamon.pipeline.backlog import Backlog
@@ -86,7 +87,7 @@ def export(backlog: Backlog, arguments: argparse.Namespace) -> int:
     elif arguments.json:
         write_json({"exported": written, "output": arguments.output, "unreadable": unreadable})
     else:
-        _say(f"exported {told}")
+        show_done(f"exported {told}")
     refuse_ids(unreadable, "this version of reamon cannot read what is in there; one that can may export it")
     return 0
 
@@ -101,9 +102,11 @@ def replay(backlog: Backlog, arguments: argparse.Namespace) -> int:
         write_json({"replayed": moved, "destinations": destinations})
         return 0
     if not moved:
-        _say("no dead letter matches, so nothing was replayed")
+        show_done("no dead letter matches, so nothing was replayed")
         return 0
-    _say(f"{count(moved, 'span')} {'waits' if moved == 1 else 'wait'} again for {', '.join(destinations)}: {_CLAIMED}")
+    show_done(
+        f"{count(moved, 'span')} {'waits' if moved == 1 else 'wait'} again for {', '.join(destinations)}: {_CLAIMED}"
+    )
     if any(item.kind == "too_old" for item in items):
         show([Note(Text.of("! ", Style.WARNING) + Text.of(_TOO_OLD))])
     return 0
@@ -116,17 +119,17 @@ def drop(backlog: Backlog, arguments: argparse.Namespace) -> int:
     if arguments.ids:
         refuse_ids([item.id for item in owned], "a living process is delivering it; stop that process first")
     items = [item for item in items if not item.is_owned]
-    if items and not arguments.yes and not _is_agreed(items, arguments):
-        _say("nothing was dropped")
+    if items and not _is_agreed(items, arguments):
+        show_done("nothing was dropped")
         return 1
     gone = backlog.drop(items)
     kept = sum(item.spans for item in owned)
     if arguments.json:
         write_json({"dropped": gone, "kept": kept})
     else:
-        _say(f"dropped {count(gone, 'span')}" if items else "nothing matches, so nothing was dropped")
+        show_done(f"dropped {count(gone, 'span')}" if items else "nothing matches, so nothing was dropped")
         if kept:
-            _say(f"kept {count(kept, 'span')}: living processes are delivering them")
+            show_done(f"kept {count(kept, 'span')}: living processes are delivering them")
     return 0
 
 
@@ -176,17 +179,9 @@ def _opened(output: str, *, force: bool) -> "closing[BinaryIO] | nullcontext[Bin
 
 
 def _is_agreed(items: list[Item], arguments: argparse.Namespace) -> bool:
-    if not sys.stdin.isatty():
-        arguments.refuse(
-            "nobody can be asked here: give --yes to delete for good (`reamon outbox export` keeps a copy)"
-        )
-    sys.stderr.write(
-        f"Delete {count(sum(item.spans for item in items), 'span')} for good? "
-        "`reamon outbox export` keeps a copy. [y/N] "
+    spans = count(sum(item.spans for item in items), "span")
+    return is_agreed(
+        f"Delete {spans} for good? `reamon outbox export` keeps a copy.",
+        arguments,
+        "give --yes to delete for good (`reamon outbox export` keeps a copy)",
     )
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _say(words: str) -> None:
-    show([Note(Text.of("✓ ", Style.GOOD) + Text.of(words))])

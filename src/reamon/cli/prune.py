@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from reamon.cli._asking import add_yes_option, is_agreed
-from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._output import add_json_option, show, show_done, write_json
 from reamon.cli._progress import progress_of
 from reamon.cli._projects import project_of
 from reamon.cli._store import add_project_options, add_store_option, target_of
 from reamon.store.limits import Limits
 from reamon.store.pruning import Pruned
-from reamon.terminal.document import Note, Style, Text
+from reamon.terminal.document import Note, Text
 from reamon.terminal.figures import count, duration
 
 _KINDS = {
@@ -102,7 +102,7 @@ def _tell(pruned: Pruned, arguments: argparse.Namespace, *, dry_run: bool) -> in
     else:
         dropped = f" and {count(len(pruned.partitions), 'partition')}" if pruned.partitions else ""
         words = f"deleted {_listed(pruned)}{dropped}; the longest transaction took {duration(pruned.longest * 1000)}"
-    show([Note(Text.of("✓ ", Style.GOOD) + Text.of(words))])
+    show_done(words)
     return 0
 
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reamon.cli._output import add_json_option, show, write_json
+from reamon.cli._output import add_json_option, show, show_done, write_json
 from reamon.cli._progress import progress_of
 from reamon.cli._projects import project_of
 from reamon.cli._store import add_project_options, add_store_option, positive, target_of
@@ -117,5 +117,5 @@ def _tell(words: str, arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json({"done": words})
     else:
-        show([Note(Text.of("✓ ", Style.GOOD) + Text.of(words))])
+        show_done(words)
     return 0
