@@ -1,14 +1,15 @@
 """What was spent, on what, at other prices, and whether the invoice agrees: the questions that `reamon costs` asks too.
 
 It prints:
-sales 17.500000000000 USD (99.5 %)
-closer 0.080000000000 USD (0.5 %)
-at the new prices 8.750000000000 instead of 17.500000000000 USD
-acme-large: billed 10.00, recorded 8.750000000000: differs
+sales   $17.50  99.5 %
+closer   $0.08   0.5 %
+at the new prices $8.75 instead of $17.50
+acme-large: $10.00 billed, $8.75 recorded: differs
 what acme/acme-large was asked would have cost $0.3500 with acme/acme-small, and not $8.7500
 """
 
 import asyncio
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from reamon.collectors import CostCollector, PriceBook
 from reamon.exporters import SQLiteExporter
 from reamon.store import Store
 
-CALLS = Path("calls.db")
 SMALL = {"acme/acme-small": {"per": 1_000_000, "input_tokens": 0.1}}
 OLD = PriceBook({**SMALL, "acme/acme-large": {"per": 1_000_000, "input_tokens": 5}}, model_prices=False)
 NEW = PriceBook({**SMALL, "acme/acme-large": {"per": 1_000_000, "input_tokens": 2.5}}, model_prices=False)
@@ -39,26 +39,38 @@ def turn(call_id: str) -> None:
         ask("acme-small", 400_000)
 
 
-async def main() -> None:
+def record(calls: Path) -> None:
+    """Two calls, at the old prices."""
+    reamon.configure(exporters=[SQLiteExporter(calls)], collectors=[CostCollector(OLD)])
+    for number in (1, 2):
+        turn(f"call-{number}")
+    reamon.shutdown()
+
+
+def bill(invoice: Path) -> None:
+    """What the provider sends at the end of the month."""
+    today = datetime.now(UTC).date()
+    invoice.write_text(f"date,model,cost\n{today},acme-large-2026-01-01,10.00\n{today},acme-small,0.08\n")
+
+
+async def ask_about(calls: Path, invoice: Path) -> None:
     """Ask what was spent, price it anew, compare it with the invoice, and look for savings."""
-    async with Store.open(CALLS) as store:
+    async with Store.open(calls) as store:
         for row in (await cost_report(store, by="agent")).rows:
-            print(f"{row.key['agent']} {row.amount} USD ({100 * (row.share or 0):.1f} %)")
-    repriced = await reprice(CALLS, NEW)
-    print(f"at the new prices {repriced.after} instead of {repriced.before} USD")
-    async with Store.open(CALLS) as store:
-        found = await reconcile(store, read_invoice(Path("invoice.csv")), "acme")
-        for drift in (drift for drift in found.rows if drift.verdict != "agrees"):
-            print(f"{drift.model}: billed {drift.billed}, recorded {drift.recorded}: {drift.verdict}")
+            print(f"{row.key['agent']:<6}  {f'${row.amount:.2f}':>6}  {100 * (row.share or 0):>4.1f} %")
+    repriced = await reprice(calls, NEW)
+    print(f"at the new prices ${repriced.after:.2f} instead of ${repriced.before:.2f}")
+    async with Store.open(calls) as store:
+        found = await reconcile(store, read_invoice(invoice), "acme")
+        for drift in (drift for drift in found.rows if drift.verdict == "differs"):
+            print(f"{drift.model}: ${drift.billed:.2f} billed, ${drift.recorded:.2f} recorded: {drift.verdict}")
         insights = await cost_insights(store, book=NEW, minimum=2)
         print(next(insight.title for insight in insights if insight.saving))
 
 
 if __name__ == "__main__":
-    reamon.configure(exporters=[SQLiteExporter(CALLS)], collectors=[CostCollector(OLD)])
-    for number in (1, 2):
-        turn(f"call-{number}")
-    reamon.shutdown()
-    today = datetime.now(UTC).date()
-    Path("invoice.csv").write_text(f"date,model,cost\n{today},acme-large-2026-01-01,10.00\n{today},acme-small,0.08\n")
-    asyncio.run(main())
+    with tempfile.TemporaryDirectory() as folder:  # yours stay: `.reamon/reamon.db`, unless you say otherwise
+        database, bills = Path(folder, "calls.db"), Path(folder, "invoice.csv")
+        record(database)
+        bill(bills)
+        asyncio.run(ask_about(database, bills))

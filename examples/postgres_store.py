@@ -1,6 +1,7 @@
 """One store for many processes: three workers record calls into PostgreSQL, and all of it is read back as one.
 
-It needs a PostgreSQL database in REAMON_POSTGRES__URL. It prints:
+It needs a PostgreSQL database: REAMON_POSTGRES__URL=postgresql://user@host/database.
+Tables are made there, in the schema `reamon`. It prints:
 call-0 completed $0.0013
 call-1 completed $0.0013
 call-2 completed $0.0013
@@ -8,6 +9,7 @@ call-2 completed $0.0013
 
 import asyncio
 import multiprocessing
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import reamon
@@ -38,21 +40,23 @@ def work(number: int) -> None:
     reamon.shutdown()  # what the database has not taken by then waits on disk, for the next start
 
 
-async def show() -> None:
-    """Print what they have recorded."""
-    url = PostgresSettings.from_environment().store_url
-    assert url is not None
+async def show(url: str, since: datetime) -> None:
+    """Print what they have recorded since then."""
     async with Store.open(url, project=PROJECT) as store:
-        page = await store.traces.query(TraceFilter())
-        for trace in sorted(page.items, key=lambda trace: trace.call_id or "")[:3]:
+        page = await store.traces.query(TraceFilter(since=since))
+        for trace in sorted(page.items, key=lambda trace: trace.call_id or ""):
             print(trace.call_id, trace.status, f"${trace.total_cost or Decimal(0):.4f}")
 
 
 if __name__ == "__main__":
+    database = PostgresSettings.from_environment().store_url
+    if database is None:
+        raise SystemExit("set REAMON_POSTGRES__URL to postgresql://user@host/database")
+    began = datetime.now(UTC)
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=work, args=(number,)) for number in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    asyncio.run(show())
+    asyncio.run(show(database, began))

@@ -9,18 +9,18 @@ of support   1 turn
 
 import asyncio
 import contextlib
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 
 import reamon
 from reamon.exporters import SQLiteExporter
 from reamon.store import ExecutionFilter, Store, TraceFilter
 
-DATABASE = "calls.db"
 
-
-def record() -> None:
+def record(database: Path) -> None:
     """Four turns of two projects."""
-    reamon.configure(exporters=[SQLiteExporter(DATABASE)])
+    reamon.configure(exporters=[SQLiteExporter(database)])
     turn("call-1", "calls", confidence=0.9, cost="0.04")
     with contextlib.suppress(TimeoutError):
         turn("call-2", "calls", confidence=0.3, cost="0.02", fails=True)
@@ -39,9 +39,9 @@ def turn(call_id: str, project: str, *, confidence: float, cost: str, fails: boo
             raise TimeoutError("no answer")
 
 
-async def ask() -> None:
+async def ask(database: Path) -> None:
     """Ask as the team of one project, then as that of the other."""
-    async with Store.open(DATABASE, project="calls") as store:
+    async with Store.open(database, project="calls") as store:
         async for trace in store.traces.iterate(TraceFilter(status="failed")):
             print(f"{'failed':<12} {trace.call_id}: {trace.error_type}: {trace.error_message}")
         unsure = await store.executions.count(ExecutionFilter(agent="qualification", max_confidence=0.5))
@@ -49,10 +49,12 @@ async def ask() -> None:
         dearest = await store.traces.query(TraceFilter(min_cost=Decimal("0.10")), limit=1)
         for trace in dearest.items:
             print(f"{'dear':<12} {trace.call_id} {trace.total_cost:.2f}")
-    async with Store.open(DATABASE, project="support") as store:
+    async with Store.open(database, project="support") as store:
         print(f"{'of support':<12} {await store.traces.count()} turn")
 
 
 if __name__ == "__main__":
-    record()
-    asyncio.run(ask())
+    with tempfile.TemporaryDirectory() as folder:  # yours stay: `.reamon/reamon.db`, unless you say otherwise
+        calls = Path(folder, "calls.db")
+        record(calls)
+        asyncio.run(ask(calls))
