@@ -142,6 +142,12 @@ def test_a_price_book_or_a_file_will_do(tmp_path: Path) -> None:
         assert costs(CostCollector(rates), make_span(usage=usage))[0].amount == Decimal("0.0025")
 
 
+@pytest.mark.parametrize("beside", [{"profile": "reautomation2"}, {"model_prices": False}])
+def test_what_a_price_book_decides_itself_is_refused_beside_it(beside: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="to PriceBook"):
+        CostCollector(PriceBook(), **beside)
+
+
 def test_wrong_rates_are_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="there is no unit or option 'tokens'"):
         CostCollector({"openai": {"tokens": 1}})

@@ -10,6 +10,7 @@ from reamon.collectors.paid_calls import PaidCalls, paid_calls
 from reamon.collectors.price_book import INFRASTRUCTURE, PriceBook, cost_type_of
 from reamon.collectors.prices import unknown
 from reamon.collectors.rates import Rates
+from reamon.errors import ConfigurationError
 from reamon.guard import guard
 from reamon.model import CostData, Span, SpanKind, Usage
 from reamon.model.cost import STATED_COSTS
@@ -35,7 +36,7 @@ class CostCollector:
     first trace of it that ends, unless the application stated a cost of the type "infrastructure" for that call.
 
     Args:
-        rates: A price book, or what one is made of: rates of your own, or a file of them.
+        rates: A price book, or what one is made of with the next two: rates of your own, or a file of them.
         profile: Rates that come with reamon, by name.
         model_prices: Whether genai-prices is asked for what the rates do not name.
         estimate: Whether tokens that a provider did not report are guessed from the text. Such details are `estimated`.
@@ -44,7 +45,8 @@ class CostCollector:
         book: The price book.
 
     Raises:
-        ConfigurationError: The rates cannot be used; the message names what is wrong.
+        ConfigurationError: The rates cannot be used, or a price book comes with a profile or model prices beside it;
+            the message names what is wrong.
 
     Example:
         >>> from reamon.testing import make_span
@@ -67,6 +69,11 @@ class CostCollector:
     ) -> None:
         if not isinstance(rates, PriceBook):
             rates = PriceBook(rates, profile=profile, model_prices=model_prices)
+        elif profile is not None or not model_prices:
+            raise ConfigurationError(
+                "CostCollector(): a price book has its profile and its model prices already: give profile= and "
+                "model_prices= to PriceBook"
+            )
         self.book = rates
         self._estimator = Estimator() if estimate else None
         self._unknown: Counter[str] = Counter()
