@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,6 +36,18 @@ async def test_spans_make_a_trace_with_all_that_is_in_it_however_often_they_come
     assert [agent.agent_type for agent in trace.agents] == ["conversation", "qualification"]
     assert trace.total_cost == Decimal("0.0628")
     assert await store.costs.count() == 2
+
+
+async def test_times_come_back_in_utc_whatever_zone_the_session_has(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGTZ", "Asia/Tokyo")
+    async with Store.open(target, project=ALL_PROJECTS) as store:
+        await store.traces.create(turn("call-1", 0))
+        (trace,) = await store.traces.of_call("call-1")
+        details = (await store.costs.query()).items
+    moments = [trace.start_time, trace.agents[0].start_time, *(detail.timestamp for detail in details)]
+    assert {moment.utcoffset() for moment in moments} == {timedelta(0)}
 
 
 async def test_a_workflow_that_runs_is_replaced_by_one_that_has_finished(store: Store) -> None:

@@ -3,7 +3,7 @@
 SQLite has neither decimals nor times, so both are text there; on PostgreSQL they are NUMERIC and TIMESTAMPTZ.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
@@ -67,6 +67,11 @@ class UtcDateTime(TextOnSqlite[datetime]):
 
     cache_ok = True
     elsewhere = DateTime(timezone=True)
+
+    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
+        """In UTC also where PostgreSQL answers in the zone of its server, or of whoever connects."""
+        moment = super().process_result_value(value, dialect)
+        return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)
 
     def written(self, value: datetime) -> str:
         """ISO 8601 with microseconds and a Z."""
