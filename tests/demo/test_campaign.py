@@ -22,6 +22,9 @@ from reamon.demo.recording import record_in
 from reamon.model import AgentExecution, Operation, WorkflowTrace
 from reamon.store import Store
 
+# Agents have 500 real milliseconds to answer: among the slow tests, which run one after another, a machine keeps to that.
+pytestmark = pytest.mark.slow
+
 SEED = 7
 LEADS = make_leads(20, SEED)
 # What happens to these three is the script's doing, and the same in every run. Where its texts change, choose others.
