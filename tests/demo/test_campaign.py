@@ -22,7 +22,7 @@ from reamon.demo.recording import record_in
 from reamon.model import AgentExecution, Operation, WorkflowTrace
 from reamon.store import Store
 
-# Agents have 500 real milliseconds to answer: among the slow tests, which run one after another, a machine keeps to that.
+# Agents have 500 real milliseconds to answer: a machine keeps to that where tests run one after another, the slow ones.
 pytestmark = pytest.mark.slow
 
 SEED = 7
