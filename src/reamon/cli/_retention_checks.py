@@ -14,14 +14,7 @@ def retention(settings: MonitoringSettings, target: Path | str) -> Iterator[Find
     """How much is older than the limits, and who sees to it."""
     asked = settings.retention
     try:
-        limits = Limits(
-            detail=asked.detail,
-            costs=asked.costs,
-            metrics=asked.metrics,
-            alerts=asked.alerts,
-            summaries=asked.summaries,
-        )
-        found = overdue(target, limits)
+        found = overdue(target, Limits.from_settings(asked))
     except ConfigurationError as error:
         yield bad("retention", str(error))
         return

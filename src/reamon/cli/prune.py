@@ -80,8 +80,8 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
     """
     from reamon.settings import MonitoringSettings  # noqa: PLC0415 - slow to import
 
-    configured = MonitoringSettings().retention
-    return Limits(**{kind: getattr(arguments, kind, getattr(configured, kind)) for kind in _KINDS})
+    given = {kind: limit for kind, limit in vars(arguments).items() if kind in _KINDS}
+    return Limits.from_settings(MonitoringSettings().retention, **given)
 
 
 def _tell(pruned: Pruned, arguments: argparse.Namespace, *, dry_run: bool) -> int:

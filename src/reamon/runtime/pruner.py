@@ -175,10 +175,7 @@ def make_pruner(
         return None
     from reamon.store.limits import Limits  # noqa: PLC0415 - few ask for it
 
-    limits = Limits(
-        detail=asked.detail, costs=asked.costs, metrics=asked.metrics, alerts=asked.alerts, summaries=asked.summaries
-    )
-    return Pruner(targets, limits, settings.project, asked.every, settings.home, context=context)
+    return Pruner(targets, Limits.from_settings(asked), settings.project, asked.every, settings.home, context=context)
 
 
 def _name(target: Path | str) -> str:

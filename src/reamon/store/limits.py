@@ -1,11 +1,14 @@
 """Limits: how long each kind of data is kept."""
 
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
 from reamon.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from reamon.settings.retention import RetentionSettings
 
 _DAY: Final = timedelta(days=1)
 YEAR: Final = timedelta(days=365)
@@ -44,6 +47,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
                     f"retention: {name} go after {_in_words(limit)} and the detail that they belong to stays {kept}; "
                     f"keep {name} at least as long as detail"
                 )
+
+    @classmethod
+    def from_settings(cls, settings: "RetentionSettings", **instead: timedelta | None) -> Self:
+        """The limits of the settings.
+
+        Args:
+            settings: Those of retention.
+            **instead: Limits that are given in the place of theirs.
+
+        Raises:
+            ConfigurationError: They make no sense together.
+        """
+        return cls(**{name: getattr(settings, name) for name in cls.__struct_fields__} | instead)
 
 
 def _in_words(age: timedelta) -> str:
