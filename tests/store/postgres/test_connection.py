@@ -17,7 +17,7 @@ def peculiar() -> Iterator[str]:
             for setting in (
                 "default_transaction_isolation = 'repeatable read'",
                 "synchronous_commit = off",
-                "statement_timeout = 1",
+                "statement_timeout = '1s'",
                 "timezone = 'Asia/Tokyo'",
                 "search_path = nowhere",
             ):

@@ -92,7 +92,8 @@ def connect(address: PostgresAddress, timeouts: Timeouts) -> BoundedConnection:
         connection.limit = timeouts.statement + _GRACE
         limit = _millis(timeouts.statement)
         connection.execute(
-            f'SET search_path TO "{address.schema}"; SET statement_timeout = {limit}; SET lock_timeout = {limit};'
+            # The limit comes first: the database's own, which may be short, then holds for no other statement.
+            f'SET statement_timeout = {limit}; SET search_path TO "{address.schema}"; SET lock_timeout = {limit};'
             f" SET idle_in_transaction_session_timeout = {limit}; SET timezone = 'UTC';"
             # Totals are added up from what others committed before the statement, not before the transaction:
             " SET default_transaction_isolation = 'read committed';"
