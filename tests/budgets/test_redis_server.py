@@ -1,50 +1,15 @@
 """What a Redis of its own can do to budgets: run out of memory, become a replica, be a cache."""
 
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from reamon.budgets import Budget, Budgets
 from reamon.budgets.money import trillionths
+from support.redis import redis_server
 
 LIMITS = [Budget("day", 50)]
-
-
-@contextmanager
-def server(directory: Path, *arguments: str) -> Iterator[tuple[str, Any]]:
-    """A Redis that is this test's alone: its address, and a client of it."""
-    redis = pytest.importorskip("redis")
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("there is no redis-server on the path")
-    place = directory / "redis.sock"
-    own = ("--port", "0", "--unixsocket", str(place), "--save", "", "--dir", str(directory), *arguments)
-    process = subprocess.Popen([program, *own], stdout=subprocess.DEVNULL)
-    client = redis.Redis(unix_socket_path=str(place))
-    try:
-        deadline = time.monotonic() + 20
-        while not answers(client) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield f"unix://{place}", client
-    finally:
-        client.close()
-        process.terminate()
-        process.wait(20)
-
-
-def answers(client: Any) -> bool:
-    import redis
-
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
 
 
 def spend(budgets: Budgets, amount: str) -> None:
@@ -57,7 +22,7 @@ REPLICA = ("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")
 
 @pytest.mark.parametrize(("breaks", "mends"), [FULL, REPLICA], ids=["out of memory", "a replica"])
 def test_a_server_that_cannot_write_loses_nothing(breaks: tuple[str], mends: tuple[str], tmp_path: Path) -> None:
-    with server(tmp_path) as (url, client), Budgets(LIMITS, url, timeout=20) as budgets:
+    with redis_server(tmp_path) as (url, client), Budgets(LIMITS, url, timeout=20) as budgets:
         spend(budgets, "10")
         assert budgets.flush()
         client.execute_command(*breaks)
@@ -76,7 +41,7 @@ def test_a_server_that_evicts_is_told(
     policy: str, is_told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     arguments = ("--maxmemory", "64mb", "--maxmemory-policy", policy)
-    with server(tmp_path, *arguments) as (url, _), Budgets(LIMITS, url, timeout=20) as budgets:
+    with redis_server(tmp_path, *arguments) as (url, _), Budgets(LIMITS, url, timeout=20) as budgets:
         spend(budgets, "10")
         assert budgets.flush()
         assert budgets.flush()

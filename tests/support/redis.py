@@ -1,9 +1,13 @@
-"""A real Redis for tests: where it is, and keys that no other test has."""
+"""A real Redis for tests: where it is, keys that no other test has, and a whole server for those that trouble it."""
 
 import os
+import shutil
+import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,3 +44,34 @@ def forget(prefix: str) -> None:
     for key in client.scan_iter(match=f"{prefix}*", count=1_000):
         client.delete(key)
     client.close()
+
+
+@contextmanager
+def redis_server(directory: Path, *arguments: str) -> Iterator[tuple[str, Any]]:
+    """A Redis that is this test's alone: its address, and a client of it. Skips the test where there is no program."""
+    redis = pytest.importorskip("redis")
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("there is no redis-server on the path")
+    place = directory / "redis.sock"
+    own = ("--port", "0", "--unixsocket", str(place), "--save", "", "--dir", str(directory), *arguments)
+    process = subprocess.Popen([program, *own], stdout=subprocess.DEVNULL)
+    client = redis.Redis(unix_socket_path=str(place))
+    try:
+        deadline = time.monotonic() + 20
+        while not _answers(client) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield f"unix://{place}", client
+    finally:
+        client.close()
+        process.terminate()
+        process.wait(20)
+
+
+def _answers(client: Any) -> bool:
+    import redis
+
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False

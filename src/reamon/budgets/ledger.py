@@ -153,6 +153,9 @@ class BudgetLedger(Protocol):
             How many periods.
         """
 
+    def risk(self) -> str | None:
+        """What may lose the accounts although the ledger answers, and what to do about it; None: nothing known."""
+
     def generation(self) -> str:
         """Changes when the ledger has lost what it held, a server without a disk that was restarted; else the same."""
 

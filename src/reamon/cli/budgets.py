@@ -1,8 +1,6 @@
 """`reamon budgets`: what is spent, reserved and left."""
 
 import argparse
-import os
-from pathlib import Path
 
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.errors import ConfigurationError
@@ -17,18 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell how the budgets of the settings stand."""
-    from reamon.budgets import Budgets  # noqa: PLC0415 - brings the settings, which a help text does not need
-    from reamon.budgets.described import arguments_of  # noqa: PLC0415
+    from reamon.cli._budgets import looked_at  # noqa: PLC0415 - brings the settings, which a help text does not need
     from reamon.settings import MonitoringSettings  # noqa: PLC0415
     from reamon.terminal.budgets import budgets_document  # noqa: PLC0415
 
     settings = MonitoringSettings()
     if settings.budgets.state == "memory":
         raise ConfigurationError("REAMON_BUDGETS__STATE=memory: what was spent is known to the application alone")
-    described = arguments_of(settings)
-    if not described["budgets"] or _is_missing(described["state"]):
-        described["state"] = "memory"  # nothing was spent yet, and to look at it makes no store
-    with Budgets(**described) as budgets:
+    with looked_at(settings) as (budgets, _):
         standing = budgets.standing(call_id=arguments.call, project=arguments.project)
     if arguments.json:
         told = [{"per": budget.per, "timezone": budget.timezone, **_plain(one)} for budget, one in standing.items()]
@@ -36,11 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         show(budgets_document(standing))
     return 0
-
-
-def _is_missing(state: object) -> bool:
-    """Whether the state is to be in a file, and there is none yet."""
-    return isinstance(state, str | os.PathLike) and "://" not in str(state) and not Path(state).exists()
 
 
 def _plain(decision: object) -> dict[str, object]:

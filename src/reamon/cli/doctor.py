@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from reamon.cli import _checks, _cost_checks, _delivery_checks, _postgres_checks, _retention_checks
+from reamon.cli import _budget_checks, _checks, _cost_checks, _delivery_checks, _postgres_checks, _retention_checks
 from reamon.cli._checks import Finding, Verdict
 from reamon.cli._output import add_json_option, show, write_json
 from reamon.cli._store import add_store_option, store_of_environment, target_of
@@ -48,6 +48,7 @@ def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
     else:
         yield from _checks.configuration(settings)
         yield from _cost_checks.prices(settings)
+        yield from _budget_checks.budgets(settings)
         target = target_of(arguments)
         yield from _delivery_checks.langsmith(settings)
         yield from _delivery_checks.otlp(settings)

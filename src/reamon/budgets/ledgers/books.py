@@ -217,6 +217,10 @@ class BookLedger(ABC):
                 books.forget_holds(budget, now - _PATIENCE, now - _REMEMBERED)
             return sum(books.forget(budget, moment) for budget, moment in sorted(before.items()))
 
+    def risk(self) -> str | None:
+        """Nothing but the loss of the disk, or the end of the process, takes records away."""
+        return None
+
     def generation(self) -> str:
         """Records on disk are not lost; those in memory end with the process."""
         return ""

@@ -104,10 +104,23 @@ class RedisLedger:
 
     def forget(self, before: Mapping[str, int], now: int) -> int:
         """See `BudgetLedger.forget`; reservations that are over go when somebody looks at the account."""
-        self._see_that_nothing_is_evicted()
+        self._warn_of_risk()
         indexes = [self._key("i", budget) for budget in before]
         moments = [moment // _MILLI for moment in before.values()]
         return int(self._call("forget", "", indexes, {"before": moments}))
+
+    def risk(self) -> str | None:
+        """A Redis that is a cache throws away what was spent, and nobody could tell."""
+        try:
+            memory = self._client.info("memory")
+        except self._refused:
+            return None  # not every user of a Redis may ask
+        except (self._error, OSError) as error:
+            raise _unreachable(error) from error
+        policy = str(memory.get("maxmemory_policy", ""))
+        if not policy.startswith("allkeys") or not memory.get("maxmemory"):
+            return None
+        return f"its maxmemory-policy {policy} may throw away what was spent: set it to noeviction"
 
     def generation(self) -> str:
         """See `BudgetLedger.generation`."""
@@ -122,19 +135,16 @@ class RedisLedger:
         processes.abandon(self._client)
         self._connect()
 
-    def _see_that_nothing_is_evicted(self) -> None:
-        """A Redis that is a cache throws away what was spent, and nobody could tell."""
+    def _warn_of_risk(self) -> None:
         if self._has_looked:
             return
         try:
-            memory = self._client.info("memory")
-        except (self._error, OSError):
-            return  # not every user of a Redis may ask; one that is down is told by the next question
+            risk = self.risk()
+        except LedgerUnreachableError:
+            return  # which the next question tells
         self._has_looked = True
-        policy = str(memory.get("maxmemory_policy", ""))
-        if policy.startswith("allkeys") and memory.get("maxmemory"):
-            then = "what was spent may be lost: set maxmemory-policy to noeviction"
-            log("reamon.budgets", logging.WARNING, "state_may_be_evicted", policy=policy, then=then)
+        if risk:
+            log("reamon.budgets", logging.WARNING, "state_may_be_evicted", risk=risk)
 
     def _connect(self) -> None:
         try:
@@ -155,6 +165,7 @@ class RedisLedger:
         except ValueError as error:
             raise ConfigurationError(f"budgets: the address of Redis cannot be used: {error}") from None
         self._error = redis.RedisError
+        self._refused = redis.ResponseError
         self._script = self._client.register_script(_SCRIPT.read_text("utf-8"))
 
     def _run(
@@ -178,7 +189,7 @@ class RedisLedger:
         try:
             answer = self._script(keys=every_key, args=[operation, json.dumps(request)])
         except (self._error, OSError) as error:
-            raise LedgerUnreachableError(f"the budgets in Redis cannot be reached: {error}") from error
+            raise _unreachable(error) from error
         self._generation, result = json.loads(answer)
         return result
 
@@ -193,6 +204,10 @@ class RedisLedger:
 
     def _key(self, kind: str, *parts: str | int) -> str:
         return f"{self._prefix}{kind}:{json.dumps(parts)}"
+
+
+def _unreachable(error: Exception) -> LedgerUnreachableError:
+    return LedgerUnreachableError(f"the budgets in Redis cannot be reached: {error}")
 
 
 def _pair(amount: int) -> tuple[int, int]:
