@@ -14,7 +14,7 @@ from reamon.collectors.model_prices import ModelPrices
 from reamon.exporters import PostgresExporter
 from reamon.model import CostData
 from reamon.settings import MonitoringSettings
-from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.versions import VERSION_TABLE
 from reamon.testing import make_span
 from support.postgres import postgres_schema
 from support.stores import stored

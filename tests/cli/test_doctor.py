@@ -17,7 +17,7 @@ from reamon.pipeline.backlog_entries import Wanted
 from reamon.pipeline.delivery import DeadLetter
 from reamon.pipeline.outbox import Outbox
 from reamon.processes import ProcessDirectory
-from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.versions import VERSION_TABLE
 from reamon.testing import make_span
 from support.stores import stored, turn
 

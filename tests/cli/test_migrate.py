@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reamon.cli import main
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE
 from support.stores import stored, turn
 
 

@@ -13,7 +13,7 @@ from reamon.cli import main
 from reamon.cli._migration_step import LOST
 from reamon.exporters import PostgresExporter
 from reamon.store.migrate import upgrade
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE
 from reamon.testing import make_span
 from support.postgres import connected, postgres_database, postgres_schema, read
 

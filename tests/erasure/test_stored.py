@@ -133,7 +133,7 @@ def test_an_erasure_is_gone_on_with_that_was_killed_when_all_that_told_of_the_pe
     source = f"""
         import os, signal
         from reamon.erasure import Subject, erase, stored
-        from reamon.store.administration import SQLiteDatabase
+        from reamon.store.administration import SQLiteStore
         stored._PORTION = 1
         take = stored.StorePlace._take
         settle = stored.StorePlace._settle_costs

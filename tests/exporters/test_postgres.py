@@ -23,7 +23,7 @@ from reamon.exporters._postgres_errors import explained
 from reamon.model import Payload, Span, SpanStatus
 from reamon.protocols import Exporter
 from reamon.store.migrate import upgrade
-from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.versions import VERSION_TABLE
 from reamon.testing import check_exporter, make_span
 from support.exporters import wait_until
 from support.postgres import POSTGRES_URL, connected, hang_up, make_tables, postgres_schema, read, with_database

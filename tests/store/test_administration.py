@@ -8,7 +8,7 @@ import pytest
 
 from reamon.errors import StoreError
 from reamon.store.administration import opened
-from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.versions import VERSION_TABLE
 from support.stores import stored, turn
 
 

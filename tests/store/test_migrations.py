@@ -19,8 +19,9 @@ from sqlalchemy import create_engine
 import reamon.store.migrations
 from reamon.model import CostData
 from reamon.store.migrate import downgrade, upgrade
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, connect, schema_version
+from reamon.store.sqlite import connect, schema_version
 from reamon.store.tables import metadata
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE
 from reamon.store.writer import SpanWriter
 from reamon.testing import make_span
 

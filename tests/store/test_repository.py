@@ -14,7 +14,7 @@ from reamon.model.ids import uuid7
 from reamon.model.times import to_datetime
 from reamon.store import Store, TraceFilter, administration, connect
 from reamon.store.migrate import downgrade
-from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.versions import VERSION_TABLE
 from reamon.testing import make_span, sample_spans
 from reamon.testing.samples import running_spans
 from support.stores import START, stored, turn

@@ -11,8 +11,9 @@ from sqlalchemy import create_engine
 import reamon.store
 from reamon.store.migrate import upgrade
 from reamon.store.snapshot import render
-from reamon.store.sqlite import VERSION_TABLE, connect
+from reamon.store.sqlite import connect
 from reamon.store.tables import metadata
+from reamon.store.versions import VERSION_TABLE
 
 PACKAGED = Path(reamon.store.__file__).with_name("schema.sql")
 

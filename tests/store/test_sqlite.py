@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from reamon.errors import StoreError
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, connect, default_path, schema_version
+from reamon.store.sqlite import connect, default_path, schema_version
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 from reamon.store.migrate import upgrade
 from reamon.store.postgres.connection import BoundedConnection, Timeouts, connect
 from reamon.store.postgres.urls import parse_url
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE
 
 POSTGRES_URL = os.environ.get("REAMON_TEST_POSTGRES_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
 """Read at import: what the environment says does not reach a test."""

@@ -16,7 +16,7 @@ from reamon.plugins import GROUPS, names
 from reamon.processes import ProcessDirectory
 from reamon.settings import MonitoringSettings, unknown_variables
 from reamon.store.inspection import Inspection, inspect
-from reamon.store.sqlite import SCHEMA_VERSION, is_newer, remedy_for
+from reamon.store.versions import SCHEMA_VERSION, is_newer, remedy_for
 from reamon.terminal.figures import count, volume
 
 EXTRAS = {

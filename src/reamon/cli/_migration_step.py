@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from reamon.errors import StoreError
-from reamon.store.sqlite import NO_TABLES, SCHEMA_VERSION
+from reamon.store.versions import NO_TABLES, SCHEMA_VERSION
 
 LOST: Final = {
     "0001": "everything that was recorded",

@@ -8,7 +8,7 @@ from reamon.cli._checks import Finding, bad, good, note
 from reamon.errors import ReamonError
 from reamon.guard import describe
 from reamon.settings import MonitoringSettings
-from reamon.store.sqlite import SCHEMA_VERSION, remedy_for
+from reamon.store.versions import SCHEMA_VERSION, remedy_for
 from reamon.terminal.figures import count, moment, volume
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from reamon.store.postgres.connection import Timeouts, connect
 from reamon.store.postgres.partitions import PartitionMaker
 from reamon.store.postgres.schema import schema_version
 from reamon.store.postgres.urls import parse_url
-from reamon.store.sqlite import NO_TABLES
+from reamon.store.versions import NO_TABLES
 
 
 def migrate_postgres(url: str, schema: str | None, wanted: str, *, may_lose: bool) -> tuple[str, str | None]:

@@ -13,7 +13,8 @@ from reamon.cli._store import add_store_option, target_of
 from reamon.errors import ConfigurationError, StoreError
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.inspection import read_only
-from reamon.store.sqlite import NO_TABLES, SCHEMA_VERSION, connect, schema_version
+from reamon.store.sqlite import connect, schema_version
+from reamon.store.versions import NO_TABLES, SCHEMA_VERSION
 
 _REVISION: Final = re.compile(r"\d{4}|base|head")
 

@@ -15,9 +15,9 @@ from reamon.erasure.findings import Findings, PlaceReport, Wanted, patterns_of
 from reamon.erasure.residue import RawPattern, beside, files_with
 from reamon.model.ids import uuid7
 from reamon.model.times import from_datetime
-from reamon.store.administration import Database, SQLiteDatabase, opened
+from reamon.store.administration import OpenStore, SQLiteStore, opened
 from reamon.store.search import fts
-from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.versions import VERSION_TABLE
 
 _WINDOW: Final = 500
 _PORTION: Final = 50  # traces in one transaction
@@ -80,7 +80,7 @@ class StorePlace:
         with opened(self.target, writable=not dry_run) as database:
             removed: dict[str, int] = {}
             kept: dict[str, int] = {}
-            if isinstance(database, SQLiteDatabase) and not dry_run:
+            if isinstance(database, SQLiteStore) and not dry_run:
                 database.change("PRAGMA secure_delete = ON")
                 with database.transaction():
                     fts.forget(database.connection)  # its words go with it; the next search makes it anew
@@ -91,7 +91,7 @@ class StorePlace:
                     _add(removed, table, self._take(database, table, database.among("trace_id"), some, dry_run=dry_run))
                 self._settle_costs(database, some, removed, kept, dry_run=dry_run)
             remaining: tuple[str, ...] = ()
-            if isinstance(database, SQLiteDatabase) and not dry_run:
+            if isinstance(database, SQLiteStore) and not dry_run:
                 remaining = _clean(database, subject, findings)
             where = database.where
         return PlaceReport(kind="store", where=where, removed=removed, kept=kept, remaining=remaining)
@@ -108,7 +108,7 @@ class StorePlace:
             time: When it was.
         """
         with opened(self.target, writable=True) as database, database.transaction():
-            if isinstance(database, SQLiteDatabase):
+            if isinstance(database, SQLiteStore):
                 database.change("PRAGMA secure_delete = ON")
             json = "?" if database.dialect == "sqlite" else "CAST(? AS JSON)"
             database.change(
@@ -127,7 +127,7 @@ class StorePlace:
 
     # -- finding -----------------------------------------------------------------------------------------------------
 
-    def _covered(self, database: Database, subject: Wanted) -> Iterator[str]:
+    def _covered(self, database: OpenStore, subject: Wanted) -> Iterator[str]:
         for table in ("workflow_traces", "cost_details"):
             for trace_id, call_id in database.rows(f"SELECT DISTINCT trace_id, call_id FROM {table}"):
                 if subject.covers(trace_id, call_id):
@@ -137,7 +137,7 @@ class StorePlace:
                 if subject.covers(trace_id, None):
                     yield trace_id
 
-    def _mentioning(self, database: Database, table: str, subject: Wanted) -> Iterator[str]:
+    def _mentioning(self, database: OpenStore, table: str, subject: Wanted) -> Iterator[str]:
         if not subject.reads_texts:
             return
         columns = [database.text(column) if column in _JSON else column for column in _SPANS[table]]
@@ -154,7 +154,7 @@ class StorePlace:
                 if subject.is_mentioned_in([text for text in texts if text]):
                     yield trace_id
 
-    def _prefilter(self, database: Database, columns: Sequence[str], needle: str | None) -> tuple[str, list[str]]:
+    def _prefilter(self, database: OpenStore, columns: Sequence[str], needle: str | None) -> tuple[str, list[str]]:
         """The condition that a row has the needle somewhere: the database is quicker at that than we are."""
         if needle is None:
             return "", []
@@ -162,7 +162,7 @@ class StorePlace:
         terms = [f"coalesce({position.format(column)}, 0) > 0" for column in columns]
         return f" AND ({' OR '.join(terms)})", [needle] * len(columns)
 
-    def _known(self, database: Database, traces: list[str], calls: list[str]) -> list[tuple[str, str | None]]:
+    def _known(self, database: OpenStore, traces: list[str], calls: list[str]) -> list[tuple[str, str | None]]:
         """The traces of these ids and calls, of the project, with the calls that they belong to."""
         found: list[tuple[str, str | None]] = []
         of_project, parameters = ("", ()) if self._project is None else (" AND project = ?", (self._project,))
@@ -176,14 +176,14 @@ class StorePlace:
 
     # -- erasing -----------------------------------------------------------------------------------------------------
 
-    def _take(self, database: Database, table: str, condition: str, *parameters: Any, dry_run: bool) -> int:
+    def _take(self, database: OpenStore, table: str, condition: str, *parameters: Any, dry_run: bool) -> int:
         if dry_run:
             return int(database.rows(f"SELECT count(*) FROM {table} WHERE {condition}", *parameters)[0][0])
         with database.transaction():
             return database.change(f"DELETE FROM {table} WHERE {condition}", *parameters)
 
     def _settle_costs(
-        self, database: Database, traces: Any, removed: dict[str, int], kept: dict[str, int], *, dry_run: bool
+        self, database: OpenStore, traces: Any, removed: dict[str, int], kept: dict[str, int], *, dry_run: bool
     ) -> None:
         """Take cost details, or what leads from them to the call: ids, and the time to the quarter of an hour.
 
@@ -220,7 +220,7 @@ class StorePlace:
             _add(kept, "cost_details", len(rows))
 
     def _erase_around(
-        self, database: Database, subject: Wanted, findings: Findings, removed: dict[str, int], *, dry_run: bool
+        self, database: OpenStore, subject: Wanted, findings: Findings, removed: dict[str, int], *, dry_run: bool
     ) -> None:
         """Alerts, metrics and budgets that name a call, a trace or the subject."""
         for table, key, columns in (
@@ -287,7 +287,7 @@ def _words(text: str) -> Iterator[str]:
             yield from (word.strip("\"'.,:;()[]") for word in item.split())
 
 
-def _clean(database: SQLiteDatabase, subject: Wanted, findings: Findings) -> tuple[str, ...]:
+def _clean(database: SQLiteStore, subject: Wanted, findings: Findings) -> tuple[str, ...]:
     """Leave nothing in free pages, nor in the log. Returns what could not be done."""
     patterns = patterns_of(subject, findings)
     if not _empty_log(database):
@@ -301,7 +301,7 @@ def _clean(database: SQLiteDatabase, subject: Wanted, findings: Findings) -> tup
     return ()
 
 
-def _foreign(database: SQLiteDatabase, patterns: list[RawPattern]) -> Iterator[str]:
+def _foreign(database: SQLiteStore, patterns: list[RawPattern]) -> Iterator[str]:
     """The tables of others in which one of the patterns is."""
     from reamon.store.tables import metadata  # noqa: PLC0415 - slow, and seldom needed
 
@@ -317,7 +317,7 @@ def _foreign(database: SQLiteDatabase, patterns: list[RawPattern]) -> Iterator[s
                 break
 
 
-def _empty_log(database: SQLiteDatabase) -> bool:
+def _empty_log(database: SQLiteStore) -> bool:
     for attempt in range(_ATTEMPTS):
         ((is_busy, *_),) = database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         if not is_busy:

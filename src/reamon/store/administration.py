@@ -1,7 +1,7 @@
 """Administration: the store as those open it who keep it in order, by retention, erasure and search.
 
 One way to talk to SQLite and PostgreSQL, with neither's driver in the way: statements are written once, with `?` for
-parameters, and what the two spell differently is asked of the `Database`.
+parameters, and what the two spell differently is asked of the `OpenStore`.
 """
 
 import sqlite3
@@ -18,12 +18,13 @@ import msgspec
 from reamon.errors import StoreError
 from reamon.model.times import from_datetime, iso
 from reamon.store.inspection import read_only
-from reamon.store.sqlite import SCHEMA_VERSION, connect, no_store, schema_version, wrong_version
+from reamon.store.sqlite import connect, no_store, schema_version
+from reamon.store.versions import SCHEMA_VERSION, wrong_version
 
 _PATIENCE: Final = 30.0  # seconds to wait for a writer; a person waits rather than tries again
 
 
-class Database(Protocol):
+class OpenStore(Protocol):
     """An open store. Statements have `?` for parameters and name tables without a schema.
 
     Attributes:
@@ -71,7 +72,7 @@ class Database(Protocol):
         ...
 
 
-class SQLiteDatabase:
+class SQLiteStore:
     """A store in a SQLite file.
 
     Args:
@@ -140,7 +141,7 @@ class SQLiteDatabase:
 
 
 @contextmanager
-def opened(target: Path | str, *, writable: bool) -> Iterator[Database]:
+def opened(target: Path | str, *, writable: bool) -> Iterator[OpenStore]:
     """Open the store at `target`, which has to be there.
 
     Args:
@@ -162,7 +163,7 @@ def opened(target: Path | str, *, writable: bool) -> Iterator[Database]:
     with explained(path):
         connection = _connect(path) if writable else _reader(path)
         try:
-            yield SQLiteDatabase(connection, path)
+            yield SQLiteStore(connection, path)
         finally:
             connection.close()
 

@@ -14,7 +14,8 @@ from reamon.model import Span
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.creation import write_to_file, write_to_server
 from reamon.store.postgres.urls import PostgresAddress, parse_url
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, no_store, wrong_version
+from reamon.store.sqlite import no_store
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE, wrong_version
 
 PATIENCE: Final = 10
 """Seconds that a PostgreSQL server may take to answer a connection, unless the URL says otherwise, and that a change

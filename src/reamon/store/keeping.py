@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reamon.store.postgres.weeks import is_partition
 from reamon.store.search.fts import is_ours as is_of_search
-from reamon.store.sqlite import VERSION_TABLE
+from reamon.store.versions import VERSION_TABLE
 
 _KEYS: Final = 2  # columns by which a table is told from another one of the same name
 

@@ -24,7 +24,8 @@ from sqlalchemy.pool import NullPool
 from reamon.errors import StoreError
 from reamon.store.administration import is_postgres, path_of
 from reamon.store.search.fts import forget
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, is_newer, schema_version
+from reamon.store.sqlite import schema_version
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE, is_newer
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 

@@ -11,7 +11,7 @@ import msgspec
 
 from reamon.model.ids import row_id_at, uuid7
 from reamon.model.times import from_datetime
-from reamon.store.administration import Database, SQLiteDatabase
+from reamon.store.administration import OpenStore, SQLiteStore
 from reamon.store.limits import Limits
 from reamon.store.search import fts
 
@@ -71,7 +71,7 @@ class Pruning:
 
     def __init__(
         self,
-        database: Database,
+        database: OpenStore,
         limits: Limits,
         project: str | None,
         now: datetime,
@@ -100,7 +100,7 @@ class Pruning:
 
     def run(self) -> None:
         """Everything, by kind."""
-        if isinstance(self._database, SQLiteDatabase) and not self._dry_run:
+        if isinstance(self._database, SQLiteStore) and not self._dry_run:
             self._database.change("PRAGMA secure_delete = ON")  # what has to go shall not stay in free pages
         if before := self._before(self._limits.detail):
             self._prune_detail(before)
@@ -314,7 +314,7 @@ class Pruning:
     def _unindex(self, table: str, query: str, parameters: Sequence[object]) -> None:
         """Take the rows that a query finds out of the index of payload search, where there is one."""
         database = self._database
-        if not isinstance(database, SQLiteDatabase) or table not in self._indexed:
+        if not isinstance(database, SQLiteStore) or table not in self._indexed:
             return
         ids = [row_id for (row_id,) in database.rows(query, *parameters)]
         try:
@@ -326,7 +326,7 @@ class Pruning:
     def _merge_index(self) -> None:
         """Let go of the words of what was taken out."""
         for table in self._indexed:
-            if isinstance(self._database, SQLiteDatabase) and self._rows.get(table):
+            if isinstance(self._database, SQLiteStore) and self._rows.get(table):
                 steps = fts.merge(self._database, table)
                 done = False
                 while not done and self._is_wanted():

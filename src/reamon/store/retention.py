@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from reamon.store.administration import SQLiteDatabase, opened
+from reamon.store.administration import SQLiteStore, opened
 from reamon.store.limits import Limits
 from reamon.store.projects import Project, visible
 from reamon.store.pruning import Pruned, Pruning, oldest_kept, row_bound
@@ -94,5 +94,5 @@ def vacuum(target: Path | str) -> None:
     """
     with opened(target, writable=True) as database:
         database.change("VACUUM")
-        if isinstance(database, SQLiteDatabase):
+        if isinstance(database, SQLiteStore):
             database.rows("PRAGMA wal_checkpoint(TRUNCATE)")

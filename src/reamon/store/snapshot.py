@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from reamon.store.migrate import upgrade
-from reamon.store.sqlite import VERSION_TABLE, schema_version
+from reamon.store.sqlite import schema_version
+from reamon.store.versions import VERSION_TABLE
 
 _HEADER = "-- Made by `python -m reamon.store.snapshot` from the migrations; a test keeps it so.\n"
 

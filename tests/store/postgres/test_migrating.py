@@ -26,8 +26,8 @@ from reamon.store.postgres.schema import bring_up_to_date, schema_version
 from reamon.store.postgres.tables import metadata as postgres_metadata
 from reamon.store.postgres.urls import parse_url
 from reamon.store.postgres.writer import PostgresWriter
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE
 from reamon.store.tables import metadata
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE
 from reamon.testing import make_span
 from support.exporters import wait_until
 from support.postgres import POSTGRES_URL, connected, postgres_database, read, with_schema

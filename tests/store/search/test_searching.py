@@ -21,8 +21,8 @@ from reamon.store.migrate import downgrade, upgrade
 from reamon.store.projects import ALL_PROJECTS
 from reamon.store.retention import prune
 from reamon.store.search import Found, build_index, forget_index, fts, search
-from reamon.store.sqlite import VERSION_TABLE
 from reamon.store.tables import metadata
+from reamon.store.versions import VERSION_TABLE
 from reamon.testing import make_span
 from support.stores import START, stored, turn
 

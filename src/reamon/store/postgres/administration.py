@@ -1,4 +1,4 @@
-"""Administration of a store in PostgreSQL: see `reamon.store.administration`."""
+"""OpenStore of a store in PostgreSQL: see `reamon.store.administration`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -8,16 +8,16 @@ from typing import Any, Final, Literal
 import psycopg
 
 from reamon.errors import StoreError
-from reamon.store.administration import Database
+from reamon.store.administration import OpenStore
 from reamon.store.postgres.connection import BoundedConnection, Timeouts, connect
 from reamon.store.postgres.partitions import drop_partitions
 from reamon.store.postgres.urls import parse_url
-from reamon.store.sqlite import SCHEMA_VERSION, VERSION_TABLE, wrong_version
+from reamon.store.versions import SCHEMA_VERSION, VERSION_TABLE, wrong_version
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, statement=300.0)
 
 
-class PostgresDatabase:
+class PostgresStore:
     """A store in a schema of a PostgreSQL database.
 
     Args:
@@ -74,7 +74,7 @@ class PostgresDatabase:
 
 
 @contextmanager
-def open_postgres(url: str, *, writable: bool) -> Iterator[PostgresDatabase]:
+def open_postgres(url: str, *, writable: bool) -> Iterator[PostgresStore]:
     """Open the store at `url`.
 
     Raises:
@@ -86,18 +86,18 @@ def open_postgres(url: str, *, writable: bool) -> Iterator[PostgresDatabase]:
             if not writable:
                 connection.read_only = True
             _check_schema(connection, address.place)
-            yield PostgresDatabase(connection, address.place, address.schema)
+            yield PostgresStore(connection, address.place, address.schema)
     except psycopg.Error as error:
         raise StoreError(f"the store in {address.place} cannot be used: {error}") from error
 
 
-def drop_old_partitions(database: Database, before: datetime) -> list[tuple[str, str, int]]:
+def drop_old_partitions(database: OpenStore, before: datetime) -> list[tuple[str, str, int]]:
     """Drop the partitions whose rows all belong to traces that began before `before` and run no more.
 
     Returns:
         The name, the table and the rows of each.
     """
-    if not isinstance(database, PostgresDatabase):
+    if not isinstance(database, PostgresStore):
         return []
     query = "SELECT min(start_time) FROM workflow_traces WHERE status = 'running'"
     ((first_running,),) = database.rows(query)

@@ -6,7 +6,7 @@ import psycopg
 
 from reamon.errors import StoreError
 from reamon.store.postgres.urls import PostgresAddress
-from reamon.store.sqlite import NO_TABLES, SCHEMA_VERSION, VERSION_TABLE, is_newer
+from reamon.store.versions import NO_TABLES, SCHEMA_VERSION, VERSION_TABLE, is_newer
 
 
 def schema_version(connection: psycopg.Connection[Any], schema: str) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from reamon.store.administration import Database
+from reamon.store.administration import OpenStore
 from reamon.store.search.hits import Hit, excerpt, readable
 from reamon.store.search.query import Query
 
@@ -29,7 +29,7 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "spans.kind"
     name: str = "name"
 
-    def selected(self, database: Database) -> str:
+    def selected(self, database: OpenStore) -> str:
         """The columns that `hit` takes."""
         texts = ", ".join(database.text(f"spans.{column}") for column in self.columns)
         return (
@@ -37,13 +37,13 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
             f" spans.start_time, {texts}"
         )
 
-    def hits(self, database: Database, query: Query, rows: Iterable[tuple[Any, ...]]) -> Iterator[Hit]:
+    def hits(self, database: OpenStore, query: Query, rows: Iterable[tuple[Any, ...]]) -> Iterator[Hit]:
         """The hits among rows that were `selected`."""
         for row in rows:
             if query.matches([readable(text) for text in row[_FIXED:] if text]):
                 yield self.hit(database, query, row)
 
-    def hit(self, database: Database, query: Query, row: tuple[Any, ...]) -> Hit:
+    def hit(self, database: OpenStore, query: Query, row: tuple[Any, ...]) -> Hit:
         """What a row says that was `selected`."""
         trace_id, call_id, project, span_id, kind, name, start, *values = row
         texts = {column: text for column, text in zip(self.columns, values, strict=True) if text}

@@ -17,7 +17,7 @@ from contextlib import closing
 from itertools import islice
 from typing import Final
 
-from reamon.store.administration import Database, SQLiteDatabase
+from reamon.store.administration import OpenStore, SQLiteStore
 from reamon.store.search.corpora import CORPORA, Corpus
 from reamon.store.search.hits import Hit
 from reamon.store.search.query import Query
@@ -39,7 +39,7 @@ def is_available(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone())
 
 
-def bring_up_to_date(database: SQLiteDatabase, progress: Progress | None = None) -> None:
+def bring_up_to_date(database: SQLiteStore, progress: Progress | None = None) -> None:
     """Index what is not indexed yet, in short transactions; make the index where there is none.
 
     Args:
@@ -69,13 +69,13 @@ def forget(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP VIEW IF EXISTS {index}_text")
 
 
-def exists(database: Database, table: str) -> bool:
+def exists(database: OpenStore, table: str) -> bool:
     """Whether there is an index of this table."""
     query = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = ?"  # the last that is made
     return database.dialect == "sqlite" and bool(database.rows(query, f"search_{table}_gone"))
 
 
-def take_out(database: SQLiteDatabase, table: str, ids: Sequence[int]) -> None:
+def take_out(database: SQLiteStore, table: str, ids: Sequence[int]) -> None:
     """Take the entries of rows out of the index, inside of the transaction that deletes or empties them.
 
     Raises:
@@ -92,7 +92,7 @@ def take_out(database: SQLiteDatabase, table: str, ids: Sequence[int]) -> None:
     database.change(f"DELETE FROM {index}_known WHERE {database.among('id')}", some)
 
 
-def merge(database: SQLiteDatabase, table: str) -> Iterator[None]:
+def merge(database: SQLiteStore, table: str) -> Iterator[None]:
     """Write the index anew without what was taken out, a little with each step.
 
     Until then FTS5 only notes that an entry is gone.
@@ -118,7 +118,7 @@ def is_ours(table: str | None) -> bool:
     return table is not None and table.startswith(tuple(_name(corpus) for corpus in CORPORA))
 
 
-def look(database: SQLiteDatabase, query: Query, project: str | None, limit: int) -> list[Hit]:
+def look(database: SQLiteStore, query: Query, project: str | None, limit: int) -> list[Hit]:
     """The newest rows that match, of each table.
 
     Raises:
@@ -146,7 +146,7 @@ def _tear_out(connection: sqlite3.Connection, index: str) -> None:
         connection.execute(f"DROP TABLE IF EXISTS {index}_{part}")
 
 
-def _look(database: SQLiteDatabase, corpus: Corpus, query: Query, project: str | None, limit: int) -> Iterator[Hit]:
+def _look(database: SQLiteStore, corpus: Corpus, query: Query, project: str | None, limit: int) -> Iterator[Hit]:
     index = _name(corpus)
     of_project, parameters = ("", ()) if project is None else (" AND traces.project = ?", (project,))
     found = database.connection.execute(
@@ -173,7 +173,7 @@ def _name(corpus: Corpus) -> str:
     return f"search_{corpus.table}"
 
 
-def _create(database: SQLiteDatabase, corpus: Corpus) -> None:
+def _create(database: SQLiteStore, corpus: Corpus) -> None:
     index, columns = _name(corpus), ", ".join(corpus.columns)
     text = ", ".join(f"{plain(column)} AS {column}" for column in corpus.columns)
     for statement in (
@@ -190,7 +190,7 @@ def _create(database: SQLiteDatabase, corpus: Corpus) -> None:
 class _Indexing:
     """One table being brought up to date."""
 
-    def __init__(self, database: SQLiteDatabase, corpus: Corpus, progress: Progress | None) -> None:
+    def __init__(self, database: SQLiteStore, corpus: Corpus, progress: Progress | None) -> None:
         self._database = database
         self._table = corpus.table
         self._index = _name(corpus)

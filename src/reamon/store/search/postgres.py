@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from reamon.errors import StoreError
-from reamon.store.administration import Database
-from reamon.store.postgres.administration import PostgresDatabase
+from reamon.store.administration import OpenStore
+from reamon.store.postgres.administration import PostgresStore
 from reamon.store.search.corpora import CORPORA, Corpus
 from reamon.store.search.hits import Hit
 from reamon.store.search.query import Query
@@ -23,19 +23,19 @@ _MARKS: Final = "[\u0300-\u036f]"
 _BETWEEN: Final = "[\x01-/:-@\\[-`{-\x7f]+"
 
 
-def is_built(database: Database) -> bool:
+def is_built(database: OpenStore) -> bool:
     """Whether there is an index of every table, as a whole."""
     query = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(?)"
     return all(database.rows(query, _name(corpus.table)) == [(True,)] for corpus in CORPORA)
 
 
-def build(database: Database) -> None:
+def build(database: OpenStore) -> None:
     """Make the index, of one partition after the other, while others write.
 
     Raises:
         StoreError: The database is none that can have it.
     """
-    if not isinstance(database, PostgresDatabase):
+    if not isinstance(database, PostgresStore):
         raise StoreError(f"{database.where} is no PostgreSQL database")
     _make_function(database)
     for corpus in CORPORA:
@@ -50,7 +50,7 @@ def build(database: Database) -> None:
                 _attach(database, whole, _name(partition))
 
 
-def drop(database: Database) -> None:
+def drop(database: OpenStore) -> None:
     """Drop the index."""
     for corpus in CORPORA:
         database.change(f"DROP INDEX IF EXISTS {_name(corpus.table)}")
@@ -59,7 +59,7 @@ def drop(database: Database) -> None:
     database.change(f"DROP FUNCTION IF EXISTS {_FUNCTION}(text)")
 
 
-def look(database: Database, query: Query, project: str | None, limit: int) -> Iterator[Hit]:
+def look(database: OpenStore, query: Query, project: str | None, limit: int) -> Iterator[Hit]:
     """The newest rows that match, of each table."""
     of_project, parameters = ("", ()) if project is None else (" AND traces.project = ?", (project,))
     for corpus in CORPORA:
@@ -74,7 +74,7 @@ def look(database: Database, query: Query, project: str | None, limit: int) -> I
         yield from (corpus.hit(database, query, row) for row in rows)
 
 
-def _make_function(database: PostgresDatabase) -> None:
+def _make_function(database: PostgresStore) -> None:
     plain = f"regexp_replace(text, '{_ESCAPES}', ' ', 'g')"
     bare = f"normalize(regexp_replace(normalize({plain}, NFD), '{_MARKS}', '', 'g'), NFC)"
     database.change(
@@ -94,7 +94,7 @@ def _name(table: str) -> str:
     return f"search_{table}"
 
 
-def _partitions(database: Database, table: str) -> list[str]:
+def _partitions(database: OpenStore, table: str) -> list[str]:
     query = (
         "SELECT child.relname FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid"
         " WHERE inhparent = to_regclass(?) ORDER BY 1"
@@ -102,7 +102,7 @@ def _partitions(database: Database, table: str) -> list[str]:
     return [name for (name,) in database.rows(query, table)]
 
 
-def _build_one(database: Database, table: str, words: str) -> None:
+def _build_one(database: OpenStore, table: str, words: str) -> None:
     """An index that writers do not wait for. One that an interrupted attempt has left is of no use, and goes."""
     index = _name(table)
     if database.rows("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(?) AND NOT indisvalid", index):
@@ -110,7 +110,7 @@ def _build_one(database: Database, table: str, words: str) -> None:
     database.change(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {table} USING gin ({words})")
 
 
-def _attach(database: Database, whole: str, part: str) -> None:
+def _attach(database: OpenStore, whole: str, part: str) -> None:
     attached = "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(?) AND inhparent = to_regclass(?)"
     if not database.rows(attached, part, whole):
         database.change(f"ALTER INDEX {whole} ATTACH PARTITION {part}")

@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Final
 
-from reamon.store.administration import Database
+from reamon.store.administration import OpenStore
 from reamon.store.search.corpora import CORPORA, Corpus
 from reamon.store.search.hits import Hit
 from reamon.store.search.query import Query
@@ -11,12 +11,12 @@ from reamon.store.search.query import Query
 _WINDOW: Final = 500
 
 
-def scan(database: Database, query: Query, project: str | None, limit: int) -> list[Hit]:
+def scan(database: OpenStore, query: Query, project: str | None, limit: int) -> list[Hit]:
     """The newest rows that match, of each table."""
     return [hit for corpus in CORPORA for hit in _scan(database, corpus, query, project, limit)]
 
 
-def _scan(database: Database, corpus: Corpus, query: Query, project: str | None, limit: int) -> list[Hit]:
+def _scan(database: OpenStore, corpus: Corpus, query: Query, project: str | None, limit: int) -> list[Hit]:
     of_project = "" if project is None else " AND traces.project = ?"
     statement = (
         f"SELECT spans.id, {corpus.selected(database)} FROM {corpus.table} AS spans"

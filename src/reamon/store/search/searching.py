@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from reamon.errors import StoreError
-from reamon.store.administration import SQLiteDatabase, is_postgres, opened, path_of
+from reamon.store.administration import SQLiteStore, is_postgres, opened, path_of
 from reamon.store.projects import Project, visible
 from reamon.store.search import fts
 from reamon.store.search.hits import Found, Hit
@@ -63,7 +63,7 @@ def build_index(target: Path | str, *, progress: Progress | None = None) -> None
         StoreError: There is no store, it cannot be written, or its database can have no index.
     """
     with opened(target, writable=True) as database:
-        if not isinstance(database, SQLiteDatabase):
+        if not isinstance(database, SQLiteStore):
             from reamon.store.search.postgres import build  # noqa: PLC0415 - of one kind of store
 
             build(database)
@@ -80,7 +80,7 @@ def forget_index(target: Path | str) -> None:
         StoreError: There is no store, or it cannot be written.
     """
     with opened(target, writable=True) as database:
-        if isinstance(database, SQLiteDatabase):
+        if isinstance(database, SQLiteStore):
             with database.transaction():
                 fts.forget(database.connection)
         else:
@@ -121,7 +121,7 @@ class _NoIndexError(Exception):
 
 
 @contextmanager
-def _indexable(path: Path) -> Iterator[SQLiteDatabase]:
+def _indexable(path: Path) -> Iterator[SQLiteStore]:
     """The store, opened to bring its index up to date.
 
     Raises:
@@ -130,7 +130,7 @@ def _indexable(path: Path) -> Iterator[SQLiteDatabase]:
     """
     try:
         with opened(path, writable=True) as database:
-            if not isinstance(database, SQLiteDatabase) or not fts.is_available(database.connection):
+            if not isinstance(database, SQLiteStore) or not fts.is_available(database.connection):
                 raise _NoIndexError(_NO_MODULE)
             yield database
     except StoreError as error:
@@ -142,7 +142,7 @@ def _indexable(path: Path) -> Iterator[SQLiteDatabase]:
         raise
 
 
-def _bring_up_to_date(database: SQLiteDatabase, progress: Progress | None) -> None:
+def _bring_up_to_date(database: SQLiteStore, progress: Progress | None) -> None:
     try:
         fts.bring_up_to_date(database, progress)
     except sqlite3.DatabaseError as error:
@@ -151,7 +151,7 @@ def _bring_up_to_date(database: SQLiteDatabase, progress: Progress | None) -> No
         _make_anew(database, progress)
 
 
-def _make_anew(database: SQLiteDatabase, progress: Progress | None) -> None:
+def _make_anew(database: SQLiteStore, progress: Progress | None) -> None:
     """Make an index in the place of one that is damaged: it can only hold what the tables hold."""
     with database.transaction():
         fts.forget(database.connection)
