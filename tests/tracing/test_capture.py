@@ -397,6 +397,39 @@ def test_a_hostile_value_becomes_json_alone_and_deep_inside(make: Callable[[], A
         captured({"a": [{"b": (make(),)}]}, limit)
 
 
+LARGE: dict[str, Callable[[int], Any]] = {
+    "a list": lambda size: list(range(size)),
+    "a tuple": lambda size: tuple(range(size)),
+    "a set": lambda size: set(range(size)),
+    "a deque": lambda size: collections.deque(range(size)),
+    "a dict": lambda size: dict.fromkeys(range(size)),
+    "a dict of text": lambda size: dict.fromkeys(map(str, range(size))),
+    "a dict in a dict": lambda size: {"inside": dict.fromkeys(map(str, range(size)))},
+    "a counter": lambda size: collections.Counter(range(size)),
+    "text": lambda size: "x" * size,
+    "text beyond ASCII": lambda size: "ů" * size,
+    "bytes": bytes,
+}
+
+
+def least_time(value: Any) -> float:
+    """Seconds of this thread that a snapshot takes, the best of some."""
+
+    def once() -> float:
+        begun = time.thread_time()
+        captured(value)
+        return time.thread_time() - begun
+
+    return min(once() for _ in range(5))
+
+
+@pytest.mark.parametrize("make", LARGE.values(), ids=LARGE.keys())
+def test_what_is_twenty_times_too_large_takes_no_longer_than_what_is_a_little_too_large(
+    make: Callable[[int], Any],
+) -> None:
+    assert least_time(make(1_000_000)) < 5 * least_time(make(50_000)) + 0.001
+
+
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_value_does_not_cost_its_neighbours(make: Callable[[], Any]) -> None:
     shown = captured({"before": 1, "hostile": make(), "pair": [make(), "kept"][::-1], "after": "x"}, 2 * DEFAULT_LIMIT)
@@ -610,13 +643,16 @@ def test_a_value_that_another_thread_changes_meanwhile_is_captured_somehow() -> 
             value.pop(f"key {(number + 25) % 50}", None)
             value["plain"][number % 50] = number
 
+    interval = sys.getswitchinterval()
     thread = threading.Thread(target=change)
     thread.start()
+    sys.setswitchinterval(1e-6)  # so that it gets in between wherever it can
     try:
-        for _ in range(300):
+        for _ in range(1000):
             assert captured(value)["nan"] == "NaN"
             captured(value["plain"])
     finally:
+        sys.setswitchinterval(interval)
         stop.set()
         thread.join()
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from reamon.protocols import Capture
-from reamon.tracing._plain import plain_enums, room_left
+from reamon.tracing._plain import ITEM_SIZE, plain_enums, room_left
 
 _DEPTH = 48
 _NODE_SIZE = 12
@@ -82,7 +82,7 @@ class Condenser:
     def condense(self, value: Any, depth: int = _DEPTH) -> Any:
         """A plain copy of what fits of `value`; its parts that cannot be read are replaced by a note."""
         kind = type(value)
-        if (kind is dict and _has_text_keys(value)) or kind is list:
+        if (kind is dict and self._has_text_keys(value)) or kind is list:
             raw = self.plain(value)
             if raw is not None:
                 return raw
@@ -181,6 +181,21 @@ class Condenser:
         self.room -= _NODE_SIZE
         return {"__type__": _type_name(type(value)), **facts}
 
+    def _has_text_keys(self, value: dict[Any, Any]) -> bool:
+        """Whether a dict may fit and its keys are all text; of others, two may be spelled alike, as `1` and `"1"` are.
+
+        Where another thread changes it meanwhile, the answer is no.
+        """
+        if len(value) * ITEM_SIZE > self.room:
+            return False
+        try:
+            for key in value:  # noqa: SIM110 - a third of the time of `all` with a generator
+                if type(key) is not str:
+                    return False
+        except RuntimeError:
+            return False
+        return True
+
     def _refuse(self, owner: Any, depth: int) -> str | None:
         """Why `owner` is not entered, or None after noting that it is."""
         self.room -= _PUNCTUATION
@@ -204,14 +219,6 @@ class Condenser:
 
 Handler = Callable[[Condenser, Any, int], Any]
 _FLOATS = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
-
-
-def _has_text_keys(value: dict[Any, Any]) -> bool:
-    """Whether all keys are text; of others, two may be spelled alike, as `1` and `"1"` are."""
-    for key in value:  # noqa: SIM110 - a third of the time of `all` with a generator
-        if type(key) is not str:
-            return False
-    return True
 
 
 def _cut(missing: int, total: int, what: str) -> str:
