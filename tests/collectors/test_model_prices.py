@@ -38,7 +38,7 @@ BOOK = PriceBook()
 
 
 def theirs(provider: str, model: str, usage: dict[str, int], context: dict[str, str] | None = None) -> Decimal:
-    names = {"cached_input_tokens": "cache_read_tokens"}
+    names = {"cached_input_tokens": "cache_read_tokens", "cached_audio_tokens": "cache_audio_read_tokens"}
     given_as = genai_prices.Usage(**{names.get(name, name): amount for name, amount in usage.items()})
     return genai_prices.calc_price(
         given_as, model, provider_id=provider, genai_request_timestamp=MOMENT, price_context=context
@@ -52,13 +52,15 @@ def theirs(provider: str, model: str, usage: dict[str, int], context: dict[str, 
     st.integers(0, 10_000),
     st.integers(0, 100_000),
     st.integers(0, 100_000),
+    st.integers(0, 100_000),
     st.sampled_from([None, "batch", "flex", "priority"]),
 )
 def test_our_prices_are_theirs(
-    which: tuple[str, str], rest: int, output: int, read: int, written: int, tier: str | None
+    which: tuple[str, str], rest: int, output: int, read: int, written: int, for_an_hour: int, tier: str | None
 ) -> None:
-    usage = {"input_tokens": rest + read + written, "output_tokens": output}
-    usage |= {"cached_input_tokens": read, "cache_write_tokens": written}
+    usage = {"input_tokens": rest + read + written + for_an_hour, "output_tokens": output}
+    usage |= {"cached_input_tokens": read, "cache_write_tokens": written + for_an_hour}
+    usage |= {"cache_write_1h_tokens": for_an_hour}
     attributes = {} if tier is None else {"openai.response.service_tier": tier}
     details = BOOK.price(Usage(provider=which[0], model=which[1], **usage), at=MOMENT, attributes=attributes)
     ours = sum(detail.amount for detail in details if detail.amount is not None)
@@ -69,8 +71,19 @@ def test_our_prices_are_theirs(
 @pytest.mark.parametrize("which", [("openai", "gpt-4o-realtime-preview"), ("google", "gemini-2.5-flash")])
 def test_audio_tokens_cost_what_theirs_do(which: tuple[str, str]) -> None:
     usage = {"input_tokens": 1000, "input_audio_tokens": 400, "output_tokens": 200}
+    usage |= {"cached_input_tokens": 300, "cached_audio_tokens": 150}
     details = BOOK.price(Usage(provider=which[0], model=which[1], **usage), at=MOMENT)
     assert sum(detail.amount for detail in details if detail.amount is not None) == theirs(*which, usage)
+
+
+def test_searches_of_the_web_cost_what_theirs_do() -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 200, "web_searches": 3}
+    details = BOOK.price(Usage(provider="anthropic", model="claude-sonnet-4-5-20250929", **usage), at=MOMENT)
+    searches = [detail for detail in details if detail.unit == "web_searches"]
+    assert [detail.amount for detail in searches] == [Decimal("0.03")]
+    assert sum(detail.amount for detail in details if detail.amount is not None) == theirs(
+        "anthropic", "claude-sonnet-4-5-20250929", usage
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,32 @@ def test_anthropic_with_a_cache_read_and_a_cache_write() -> None:
     }
 
 
+def test_anthropic_with_cache_writes_for_an_hour_and_searches_of_the_web() -> None:
+    # 6 for a million that is kept for an hour, 3.75 for what is kept for five minutes, and 10 for a thousand searches
+    usage = {"provider": "anthropic", "model": "claude-sonnet-4-5-20250929", "output_tokens": 300, "web_searches": 2}
+    assert priced(PriceBook(), **usage, input_tokens=10_000, cache_write_tokens=5000, cache_write_1h_tokens=4000) == {
+        "input_tokens": "0.015000000000",  # 5000 × 0.000003
+        "cache_write_tokens": "0.003750000000",  # 1000 × 0.00000375
+        "cache_write_1h_tokens": "0.024000000000",  # 4000 × 0.000006
+        "output_tokens": "0.004500000000",  # 300 × 0.000015
+        "web_searches": "0.020000000000",  # 2 × 0.01
+    }
+
+
+def test_what_has_no_price_for_an_hour_pays_that_of_a_cache_write() -> None:
+    book = PriceBook({"x": {"input_tokens": 1, "cache_write_tokens": 2}}, model_prices=False)
+    assert priced(book, provider="x", input_tokens=10, cache_write_tokens=4, cache_write_1h_tokens=3) == {
+        "input_tokens": "6.000000000000",
+        "cache_write_tokens": "8.000000000000",
+    }
+
+
+def test_searches_without_a_price_are_unknown_and_not_free() -> None:
+    book = PriceBook({"x": {"input_tokens": 1}}, model_prices=False)
+    assert priced(book, provider="x", input_tokens=10, web_searches=2)["web_searches"] == "unknown"
+    assert "web_searches" not in priced(book, provider="x", input_tokens=10, web_searches=0)
+
+
 @pytest.mark.parametrize(
     ("input_tokens", "expected"),
     [

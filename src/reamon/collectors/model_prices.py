@@ -51,13 +51,16 @@ _UNITS: Final = {
     "input_mtok": ("input_tokens", _MILLION),
     "output_mtok": ("output_tokens", _MILLION),
     "cache_read_mtok": ("cached_input_tokens", _MILLION),
+    "cache_audio_read_mtok": ("cached_audio_tokens", _MILLION),
     "cache_write_mtok": ("cache_write_tokens", _MILLION),
+    "cache_write_1h_mtok": ("cache_write_1h_tokens", _MILLION),
     "output_reasoning_mtok": ("reasoning_tokens", _MILLION),
     "input_audio_mtok": ("input_audio_tokens", _MILLION),
     "output_audio_mtok": ("output_audio_tokens", _MILLION),
     "input_mchars": ("characters", _MILLION),
     "input_audio_hours": ("audio_seconds", _HOUR),
     "audio_hours": ("audio_seconds", _HOUR),
+    "web_searches_kcount": ("web_searches", _THOUSAND),
     "requests_kcount": ("requests", _THOUSAND),
 }
 _SHORTEST: Final = {"whisper-large-v3": Decimal(10), "whisper-large-v3-turbo": Decimal(10)}

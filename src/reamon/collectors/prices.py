@@ -18,14 +18,21 @@ CALLS: Final = "calls"
 
 TOKENS: Final = frozenset(unit for unit in COUNTS if unit.endswith("_tokens"))
 
-PARTS: Final = {
-    "input_tokens": ("cached_input_tokens", "cache_write_tokens", "input_audio_tokens"),
+_CACHE: Final = ("cached_input_tokens", "cached_audio_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+_WHOLES: Final = {
+    "input_tokens": (*_CACHE, "input_audio_tokens"),
     "output_tokens": ("reasoning_tokens", "output_audio_tokens"),
+}
+PARTS: Final = {
+    **_WHOLES,
+    "cached_input_tokens": ("cached_audio_tokens",),
+    "cache_write_tokens": ("cache_write_1h_tokens",),
+    "input_audio_tokens": ("cached_audio_tokens",),
 }
 """Which units are counted within another one: what has a price of its own is not billed at the whole's price too."""
 
 _OVERLAPPING: Final = {
-    "input_audio_tokens": ("input_tokens", ("cached_input_tokens", "cache_write_tokens")),
+    "input_audio_tokens": ("input_tokens", _CACHE),
     "output_audio_tokens": ("output_tokens", ("reasoning_tokens",)),
 }
 """Parts that may be in other parts of their whole too, as audio from a cache is; the others then have the price."""
@@ -258,14 +265,19 @@ def _of_twin(units: dict[str, UnitPrice], unit: str) -> UnitPrice:
 def _unpriced(usage: Usage, units: dict[str, UnitPrice]) -> Iterator[tuple[str, Decimal]]:
     """What was used beside that, has no price, and is not another measure of the same."""
     if any(unit in TOKENS for unit in units):
-        for unit, parts in PARTS.items():
-            if getattr(usage, unit) is None:  # then parts without a price are in no whole that has one
-                for part in parts:
-                    if part not in units and (getattr(usage, part) or 0) > 0:
-                        yield part, Decimal(getattr(usage, part))
-            elif unit not in units:
-                rest = _without_parts(usage, unit, units)
+        for whole, parts in _WHOLES.items():
+            outermost = (whole,) if getattr(usage, whole) is not None else _outermost(usage, parts)
+            for unit in outermost:
+                rest = 0 if unit in units else _without_parts(usage, unit, units)
                 if rest > 0:
                     yield unit, Decimal(rest)
-    if usage.messages and "messages" not in units:
-        yield "messages", Decimal(usage.messages)
+    for unit in ("messages", "web_searches"):
+        if getattr(usage, unit) and unit not in units:
+            yield unit, Decimal(getattr(usage, unit))
+
+
+def _outermost(usage: Usage, parts: tuple[str, ...]) -> Iterator[str]:
+    """The parts of an unknown whole that are known, and in no other one that is."""
+    known = [part for part in parts if getattr(usage, part) is not None]
+    within = {inner for part in known for inner in PARTS.get(part, ())}
+    yield from (part for part in known if part not in within)

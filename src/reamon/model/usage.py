@@ -14,7 +14,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         input_tokens: All input tokens, the cached ones included.
         output_tokens: All output tokens, the reasoning ones included.
         cached_input_tokens: The part of `input_tokens` that was read from a cache.
+        cached_audio_tokens: The part of `cached_input_tokens` that is audio; `input_audio_tokens` includes it too.
         cache_write_tokens: The part of `input_tokens` that was written to a cache.
+        cache_write_1h_tokens: The part of `cache_write_tokens` that is kept for an hour, which costs more.
         reasoning_tokens: The part of `output_tokens` spent on reasoning.
         input_audio_tokens: The part of `input_tokens` that is audio.
         output_audio_tokens: The part of `output_tokens` that is audio.
@@ -22,6 +24,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         audio_seconds: Seconds of audio (speech recognition).
         minutes: Minutes of a call (telephony).
         messages: Messages sent (SMS).
+        web_searches: Searches of the web that the provider made for the model.
         requests: Physical requests made, retries included.
     """
 
@@ -30,7 +33,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cached_audio_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
     reasoning_tokens: int | None = None
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
@@ -38,6 +43,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     audio_seconds: Decimal | None = None
     minutes: Decimal | None = None
     messages: int | None = None
+    web_searches: int | None = None
     requests: int | None = None
 
 
@@ -45,12 +51,15 @@ COUNTS = (
     "input_tokens",
     "output_tokens",
     "cached_input_tokens",
+    "cached_audio_tokens",
     "cache_write_tokens",
+    "cache_write_1h_tokens",
     "reasoning_tokens",
     "input_audio_tokens",
     "output_audio_tokens",
     "characters",
     "messages",
+    "web_searches",
     "requests",
 )
 """The fields of `Usage` that are whole numbers."""

@@ -11,7 +11,9 @@ from reamon.terminal.figures import bar, count, moment, money, share
 _UNITS: Final = {
     "input_tokens": "tokens in",
     "cached_input_tokens": "cached",
+    "cached_audio_tokens": "cached audio",
     "cache_write_tokens": "cache writes",
+    "cache_write_1h_tokens": "1 h writes",
     "output_tokens": "tokens out",
     "reasoning_tokens": "reasoning",
     "input_audio_tokens": "audio in",
@@ -20,6 +22,7 @@ _UNITS: Final = {
     "audio_seconds": "seconds",
     "minutes": "minutes",
     "messages": "messages",
+    "web_searches": "searches",
     "requests": "requests",
     "calls": "calls",
 }

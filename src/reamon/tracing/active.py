@@ -187,9 +187,9 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             provider: Who bills it.
             model: The model or the product.
             **consumed: The amounts that apply, by the names of `reamon.Usage`: `input_tokens` (the cached ones
-                included), `output_tokens`, `cached_input_tokens`, `cache_write_tokens`, `reasoning_tokens`,
-                `input_audio_tokens`, `output_audio_tokens`, `characters`, `audio_seconds`, `minutes`, `messages`,
-                `requests`. None is unknown, and is left out.
+                included), `output_tokens`, `cached_input_tokens`, `cached_audio_tokens`, `cache_write_tokens`,
+                `cache_write_1h_tokens`, `reasoning_tokens`, `input_audio_tokens`, `output_audio_tokens`, `characters`,
+                `audio_seconds`, `minutes`, `messages`, `web_searches`, `requests`. None is unknown, and is left out.
         """
         self._more().usage.append(usage_of(provider, model, consumed))
 

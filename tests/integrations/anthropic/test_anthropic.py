@@ -15,7 +15,14 @@ from support.model_servers import AnthropicServer
 HELLO = {"role": "assistant", "content": [{"type": "text", "text": "Hello from the model"}]}
 ASKED: Any = {"model": "claude-x", "max_tokens": 99, "messages": MESSAGES}
 TOOLS: Any = [{"name": "book", "description": "Book a slot", "input_schema": {"type": "object", "properties": {}}}]
-COUNTED = {"input_tokens": 20, "cached_input_tokens": 8, "cache_write_tokens": 3, "output_tokens": 7}
+COUNTED = {
+    "input_tokens": 20,
+    "cached_input_tokens": 8,
+    "cache_write_tokens": 3,
+    "cache_write_1h_tokens": 2,
+    "output_tokens": 7,
+    "web_searches": 1,
+}
 
 
 @pytest.fixture

@@ -109,6 +109,14 @@ async def test_the_call_is_current_inside_of_the_model_and_no_longer_afterwards(
     assert the_call(captured).attributes["seen_inside"] is True
 
 
+async def test_cache_writes_that_are_told_by_their_lifetime_are_one_sum_with_a_part(captured: Captured) -> None:
+    details = {"cache_read": 0, "cache_creation": 0, "ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 7}
+    counted: Any = {**USAGE, "input_token_details": details}  # as langchain-anthropic tells it
+    await says(AIMessage("hello", usage_metadata=counted)).ainvoke("hello")
+    (usage,) = the_call(captured).usage
+    assert (usage.input_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens) == (20, 12, 7)
+
+
 async def test_absent_usage_is_unknown_and_not_zero(captured: Captured) -> None:
     await says(AIMessage("hello")).ainvoke("hello")
     assert the_call(captured).usage == ()

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 import reamon
 from reamon.errors import ConfigurationError
+from reamon.integrations.openai.answers import usage_of
 from reamon.testing import Captured, capture_spans
 from support.model_calls import MESSAGES, TOOLS, asked, model_calls, output, the_call, usage
 from support.model_servers import OpenAIServer
@@ -217,6 +218,10 @@ async def test_a_cancelled_call_is_cancelled(server: OpenAIServer, captured: Cap
         del task
     call = the_call(captured)
     assert (call.status, output(call)) == ("cancelled", {"role": "assistant", "content": "Hello"})
+
+
+def test_searches_of_the_web_that_a_provider_counts_are_told() -> None:
+    assert usage_of({"prompt_tokens": 5, "completion_tokens": 7, "num_search_queries": 3})["web_searches"] == 3
 
 
 def test_usage_that_is_absent_is_unknown(server: OpenAIServer, client: openai.OpenAI, captured: Captured) -> None:

@@ -12,7 +12,14 @@ FIELDS = """
 """.split()  # noqa: SIM905
 WORDS = ["", "Hello", " from", " the", " model"]
 ARGUMENTS = ["", '{"slot":', ' "Monday"}']
-USAGE = {"input_tokens": 9, "cache_read_input_tokens": 8, "cache_creation_input_tokens": 3, "output_tokens": 7}
+SEARCHES = {"web_search_requests": 1}
+USAGE = {
+    "input_tokens": 9,
+    "cache_read_input_tokens": 8,
+    "cache_creation_input_tokens": 3,
+    "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2},
+    "output_tokens": 7,
+}
 
 
 class AnthropicServer(ModelServer):
@@ -58,7 +65,7 @@ class AnthropicServer(ModelServer):
             "content": [content],
             "stop_reason": "tool_use" if body.get("tools") else "end_turn",
             "stop_sequence": None,
-            "usage": USAGE,
+            "usage": {**USAGE, "server_tool_use": SEARCHES},
         }
 
     def _stream(self, body: dict[str, Any]) -> Iterator[Any]:
@@ -79,7 +86,7 @@ class AnthropicServer(ModelServer):
             yield {"type": "content_block_delta", "index": 0, "delta": delta}
         yield {"type": "content_block_stop", "index": 0}
         ended = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-        yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 7}}
+        yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 7, "server_tool_use": SEARCHES}}
         yield {"type": "message_stop"}
 
 

@@ -13,7 +13,16 @@ from reamon.model import CostData, Span, Usage
 from reamon.model.cost import summed
 from reamon.model.usage import AMOUNTS, COUNTS
 
-_INPUT_UNITS: Final = frozenset({"input_tokens", "cached_input_tokens", "cache_write_tokens", "input_audio_tokens"})
+_INPUT_UNITS: Final = frozenset(
+    {
+        "input_tokens",
+        "cached_input_tokens",
+        "cached_audio_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "input_audio_tokens",
+    }
+)
 _OUTPUT_UNITS: Final = frozenset({"output_tokens", "reasoning_tokens", "output_audio_tokens"})
 
 
@@ -41,6 +50,7 @@ def other_usage(used: Usage) -> dict[str, Any]:
         audio_seconds=None if used.audio_seconds is None else digits(used.audio_seconds),
         minutes=None if used.minutes is None else digits(used.minutes),
         messages=used.messages,
+        web_searches=used.web_searches,
         requests=used.requests,
     )
 

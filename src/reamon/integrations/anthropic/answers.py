@@ -18,7 +18,9 @@ def usage_of(usage: Mapping[str, Any]) -> dict[str, int | None]:
         "output_tokens": count(usage, "output_tokens"),
         "cached_input_tokens": read,
         "cache_write_tokens": written,
+        "cache_write_1h_tokens": count(section(usage, "cache_creation"), "ephemeral_1h_input_tokens"),
         "reasoning_tokens": count(section(usage, "output_tokens_details"), "thinking_tokens"),
+        "web_searches": count(section(usage, "server_tool_use"), "web_search_requests"),
     }
 
 

@@ -20,6 +20,8 @@ _PARAMETERS: Final = {
 }
 """OpenTelemetry's names (`gen_ai.request.X`) of what chat models call their parameters."""
 
+_HOUR_WRITES: Final = "ephemeral_1h_input_tokens"
+
 
 def request_of(
     name: str, operation: str, given: Any, parameters: Mapping[str, Any], metadata: Mapping[str, Any]
@@ -94,12 +96,19 @@ def _usage(usage: Mapping[str, Any] | None) -> dict[str, Any]:
         "input_tokens": usage.get("input_tokens"),
         "output_tokens": usage.get("output_tokens"),
         "cached_input_tokens": given.get("cache_read"),
-        "cache_write_tokens": given.get("cache_creation"),
+        "cache_write_tokens": _cache_writes(given),
+        "cache_write_1h_tokens": given.get(_HOUR_WRITES),
         "input_audio_tokens": given.get("audio"),
         "reasoning_tokens": taken.get("reasoning"),
         "output_audio_tokens": taken.get("audio"),
     }
     return {name: count for name, count in counts.items() if count is not None}
+
+
+def _cache_writes(given: Mapping[str, Any]) -> Any:
+    """All that was written to a cache: langchain-anthropic, where it knows for how long, says 0 to the whole."""
+    by_lifetime = (given.get("ephemeral_5m_input_tokens") or 0) + (given.get(_HOUR_WRITES) or 0)
+    return by_lifetime or given.get("cache_creation")
 
 
 def _token_usage(output: Mapping[str, Any] | None) -> dict[str, Any]:

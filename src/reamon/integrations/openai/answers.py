@@ -29,6 +29,7 @@ def usage_of(usage: Mapping[str, Any]) -> dict[str, int | None]:
         "reasoning_tokens": count(told, "reasoning_tokens"),
         "input_audio_tokens": count(asked, "audio_tokens"),
         "output_audio_tokens": count(told, "audio_tokens"),
+        "web_searches": count(usage, "num_search_queries"),  # Perplexity's, through the same client
     }
 
 
