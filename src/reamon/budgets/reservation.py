@@ -1,6 +1,7 @@
 """Reservations: money that is set aside before it is spent."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from reamon.budgets.desk import Desk
 
 
-class Reserved:
+class Reserved(ABC):
     """What both sorts of reservations have in common; made by `Budgets.reserve`.
 
     It is a context manager, for coroutines too: its end settles it.
@@ -47,8 +48,9 @@ class Reserved:
         was_open, self._is_open = self._is_open, False
         return was_open
 
+    @abstractmethod
     def _end(self) -> None:
-        raise NotImplementedError
+        """What the end of a block means."""
 
     def __enter__(self) -> Self:
         return self
