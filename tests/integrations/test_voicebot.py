@@ -56,11 +56,11 @@ def captured(server: OllamaServer) -> Iterator[Captured]:
 
 
 class Office:
-    """The application, running."""
+    """The application, running. Only "now hang" waits for its time-out, so others have one that no machine reaches."""
 
     def __init__(self, server: OllamaServer, **options: Any) -> None:
         self.models = ModelService(server.url)
-        self.options = {"timeout": 0.4, **options}
+        self.options = {"timeout": 5.0, **options}
 
     async def __aenter__(self) -> AgentOrchestrator:
         await self.models.start()
@@ -123,7 +123,7 @@ async def test_twenty_calls_at_once_are_recorded_without_a_gap(captured: Capture
         for text in script[call_id]:
             await orchestrator.process_input(call_id, text)
 
-    async with Office(server, timeout=1.5) as orchestrator:
+    async with Office(server, timeout=3.0) as orchestrator:
         await asyncio.gather(*(call(orchestrator, call_id) for call_id in script))
     spans = captured.spans
     for call_id, texts in script.items():
@@ -170,7 +170,7 @@ def assert_told_in_full(text: str, turn: list[Span]) -> None:
 async def test_what_an_agent_swallowed_degrades_it_with_the_real_error(
     captured: Captured, server: OllamaServer
 ) -> None:
-    async with Office(server, timeout=0.1) as orchestrator:
+    async with Office(server, timeout=0.5) as orchestrator:
         for text in ("please crash", "now hang"):
             await orchestrator.process_input("call-1", text)
     found = [(agent.status, agent.error and agent.error.type) for turn in turns_of(captured.spans, "call-1")
@@ -248,7 +248,7 @@ async def test_requests_that_go_on_after_the_callers_time_out_are_kept_below_it(
         return answer(*request)
 
     monkeypatch.setattr(server, "answer", answer_late)
-    async with Office(server, timeout=0.05) as orchestrator:
+    async with Office(server, timeout=0.3) as orchestrator:
         await orchestrator.process_input("call-1", "hello")
         gate.set()
         await orchestrator.models.queue.join()
@@ -259,7 +259,7 @@ async def test_requests_that_go_on_after_the_callers_time_out_are_kept_below_it(
 
 async def test_the_application_answers_as_it_does_without_us(server: OllamaServer) -> None:
     async def replies() -> list[str]:
-        async with Office(server, timeout=0.1) as orchestrator:
+        async with Office(server, timeout=1.0) as orchestrator:
             return [await orchestrator.process_input("call-1", text) for text in PATHS]
 
     without = await replies()
@@ -275,7 +275,7 @@ async def test_every_exporter_takes_all_of_it(server: OllamaServer, tmp_path: Pa
         langsmith_exporter = LangSmithExporter("lsv2_pt_test", langsmith.url, "calls")
         reamon.configure(exporters=["sqlite", langsmith_exporter, OTLPExporter(collector.url)], home=tmp_path)
         with reamon.instrument("langgraph", "ollama", asyncio.Queue, AgentOrchestrator):
-            async with Office(server, timeout=0.2) as orchestrator:
+            async with Office(server, timeout=0.5) as orchestrator:
                 for text in PATHS:
                     await orchestrator.process_input("call-1", text)
         assert await reamon.aflush(30)
