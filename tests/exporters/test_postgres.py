@@ -219,7 +219,7 @@ def test_a_connection_that_was_ended_is_opened_anew(url: str) -> None:
 
 
 def test_a_lock_costs_a_batch_its_turn_and_not_the_connection(url: str) -> None:
-    with opened(url, statement_timeout=0.2) as exporter:
+    with opened(url, statement_timeout=1.0) as exporter:
         assert exporter._open is not None
         first = exporter._open.connection
         with connected(url) as other, other.transaction():

@@ -212,7 +212,7 @@ def test_an_update_whose_answer_was_lost_may_be_repeated(server: LangSmithServer
 def test_what_is_not_acknowledged_raises_and_says_what_to_do(server: LangSmithServer, fault: Fault, says: str) -> None:
     server.fault = fault
     with pytest.raises(ServiceError, match=says):
-        client_of(server, read_timeout=0.3).create_trace("turn")
+        client_of(server, read_timeout=1.0).create_trace("turn")
 
 
 def test_what_is_set_to_stay_here_is_not_sent(server: LangSmithServer, monkeypatch: pytest.MonkeyPatch) -> None:
