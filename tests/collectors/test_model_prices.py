@@ -95,11 +95,34 @@ def test_searches_of_the_web_cost_what_theirs_do() -> None:
         ("google_genai", "google", "gemini-2.5-pro"),
         ("mistral_ai", "mistral", "mistral-large-latest"),
         ("x_ai", "x-ai", "grok-4"),
+        ("az.ai.openai", "azure", "gpt-4o"),
+        ("anthropic-bedrock", "aws", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("anthropic-mantle", "aws", "anthropic.claude-opus-4-7"),
+        ("bedrock-mantle", "aws", "anthropic.claude-opus-4-7"),
+        ("anthropicvertex", "google", "claude-sonnet-4-5@20250929"),
+        ("google-vertex", "google", "gemini-2.5-pro"),
+        ("google-cloud", "google", "gemini-2.5-pro"),
+        ("vertexai", "google", "gemini-2.5-pro"),
+        ("moonshot", "moonshotai", "kimi-k2-0905-preview"),
     ],
 )
 def test_providers_are_known_by_the_names_of_others(name: str, known_as: str, model: str) -> None:
     (detail,) = BOOK.price(Usage(provider=name, model=model, input_tokens=1000), at=MOMENT)
     assert detail.amount == theirs(known_as, model, {"input_tokens": 1000})
+
+
+@pytest.mark.parametrize("model", ["models/gemini-2.5-pro", "publishers/google/models/gemini-2.5-pro"])
+def test_google_s_models_are_known_by_the_names_of_resources(model: str) -> None:
+    (detail,) = BOOK.price(Usage(provider="gcp.gemini", model=model, input_tokens=1000), at=MOMENT)
+    assert detail.amount == theirs("google", "gemini-2.5-pro", {"input_tokens": 1000})
+
+
+def test_anthropic_s_fast_mode_costs_more() -> None:
+    usage = {"input_tokens": 1_000_000, "output_tokens": 1_000_000}
+    told = {"anthropic.response.service_tier": "standard", "anthropic.response.speed": "fast"}
+    details = BOOK.price(Usage(provider="anthropic", model="claude-opus-4-8", **usage), at=MOMENT, attributes=told)
+    assert [detail.amount for detail in details] == [10, 50]  # $5 and $25 otherwise
+    assert theirs("anthropic", "claude-opus-4-8", usage, {"speed": "fast"}) == 60
 
 
 def test_groq_bills_ten_seconds_at_least() -> None:

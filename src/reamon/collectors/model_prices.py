@@ -18,20 +18,32 @@ SOURCE: Final = "genai-prices"
 _PROVIDERS: Final = {
     "azure.ai.openai": "azure",
     "azure.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "az.ai.inference": "azure",
     "azure_openai": "azure",
     "azure-openai": "azure",
     "aws.bedrock": "aws",
     "bedrock": "aws",
     "amazon_bedrock": "aws",
     "bedrock_converse": "aws",
+    "bedrock-mantle": "aws",
+    "anthropic-bedrock": "aws",
+    "anthropic-mantle": "aws",
+    "openai-mantle": "aws",
     "gcp.vertex_ai": "google",
     "gcp.gemini": "google",
     "gcp.gen_ai": "google",
     "google_genai": "google",
     "google_vertexai": "google",
     "google-genai": "google",
+    "google-gla": "google",
+    "google-vertex": "google",
+    "google-cloud": "google",
+    "google_anthropic_vertex": "google",
+    "anthropicvertex": "google",
     "gemini": "google",
     "vertex_ai": "google",
+    "vertexai": "google",
     "mistral_ai": "mistral",
     "mistralai": "mistral",
     "x_ai": "x-ai",
@@ -39,6 +51,7 @@ _PROVIDERS: Final = {
     "together_ai": "together",
     "fireworks_ai": "fireworks",
     "moonshot_ai": "moonshotai",
+    "moonshot": "moonshotai",
     "voyage_ai": "voyageai",
 }
 """Its names of providers, where OpenTelemetry, LangChain and we have others. Its own matching is by parts of a name,
@@ -132,6 +145,8 @@ class ModelPrices:
             return None
         name = _PROVIDERS.get(provider, provider)
         owner = next((candidate for candidate in snapshot.providers if candidate.id == name), None)
+        if name == "google":
+            model = model.rpartition("models/")[2]  # a resource's name: "models/X", "publishers/google/models/X"
         info = None if owner is None else owner.find_model(model, all_providers=snapshot.providers)
         return None if owner is None or info is None else (snapshot, info, any(info is own for own in owner.models))
 
@@ -162,7 +177,9 @@ def _edition(snapshot: Any) -> str:
 def _context(service_tier: str | None) -> dict[str, str] | None:
     if service_tier is None:
         return None
-    return {"processing": BATCH} if service_tier == BATCH else {"service_tier": service_tier}
+    if service_tier == BATCH:
+        return {"processing": BATCH}
+    return {"service_tier": service_tier, "speed": service_tier}  # "fast" is a tier of OpenAI's, a speed of Anthropic's
 
 
 def _units(model_price: Any) -> dict[str, UnitPrice]:

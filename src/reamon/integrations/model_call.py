@@ -77,6 +77,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
         finish_reasons: Why it stopped, one for each choice.
         is_cached: Whether it came out of a cache on this side: no request was made, and nothing is billed.
         attributes: More that the answer says about itself ("openai.response.service_tier").
+        consulted: Other models that took part in it, each with what it consumed, which `usage` does not include.
     """
 
     output: Any = None
@@ -86,6 +87,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     finish_reasons: Sequence[str] = ()
     is_cached: bool = False
     attributes: Mapping[str, Any] = {}
+    consulted: Sequence[tuple[str, Mapping[str, Any]]] = ()
 
 
 class ModelCall:
@@ -271,13 +273,14 @@ class ModelCall:
             return
         usage = {name: amount for name, amount in answer.usage.items() if amount is not None}
         if usage and not answer.is_cached:
-            self._bill(usage, answer.model or request.model)
+            self._bill(usage, answer)
 
-    def _bill(self, usage: dict[str, Any], model: str | None) -> None:
+    def _bill(self, usage: dict[str, Any], answer: ModelAnswer) -> None:
         """Record the usage, unless that was done further inside; and tell those outside."""
         if not self.is_billed_inside:
-            requests = {"requests": self.requests} if self.requests else {}
-            self.span.record_usage(provider=self._request.provider, model=model, **usage, **requests)
+            own = {**usage, "requests": self.requests or None}
+            for model, used in ((answer.model or self._request.model, own), *answer.consulted):
+                self.span.record_usage(provider=self._request.provider, model=model, **used)
         if self._boundary is not None:
             self._boundary.is_billed = True
         outer = self._outer

@@ -8,6 +8,7 @@ import anthropic
 import pytest
 
 import reamon
+from reamon.model import Usage
 from reamon.testing import Captured, capture_spans
 from support.model_calls import MESSAGES, asked, model_calls, output, the_call, usage
 from support.model_servers import AnthropicServer
@@ -178,3 +179,36 @@ def test_errors_are_recorded_and_passed_through(
     assert broken.error is not None
     assert "failed on demand" in broken.error.message
     assert output(broken)["content"] == [{"type": "text", "text": "Hello"}]
+
+
+BESIDE = [
+    {"type": "message", "input_tokens": 9, "output_tokens": 7},
+    {
+        "type": "compaction",
+        "input_tokens": 500,
+        "cache_read_input_tokens": 100,
+        "cache_creation_input_tokens": 50,
+        "cache_creation": {"ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 10},
+        "output_tokens": 30,
+    },
+    {"type": "advisor_message", "model": "claude-wise", "input_tokens": 90, "output_tokens": 40},
+]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_what_anthropic_bills_beside_the_usage_is_billed(
+    server: AnthropicServer, client: anthropic.Anthropic, captured: Captured, streams: bool
+) -> None:
+    server.speed, server.iterations = "fast", BESIDE
+    if streams:
+        list(client.messages.create(**ASKED, stream=True))
+    else:
+        client.messages.create(**ASKED)
+    call = the_call(captured)
+    own, advice = call.usage
+    # 9 + 8 + 3 of its own, 500 + 100 + 50 to compact the context
+    assert (own.model, own.input_tokens, own.output_tokens) == ("claude-x-2026", 670, 37)
+    assert (own.cached_input_tokens, own.cache_write_tokens, own.cache_write_1h_tokens) == (108, 53, 12)
+    assert own.requests == 1
+    assert advice == Usage(provider="anthropic", model="claude-wise", input_tokens=90, output_tokens=40)
+    assert call.attributes["anthropic.response.speed"] == "fast"

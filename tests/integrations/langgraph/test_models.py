@@ -11,13 +11,14 @@ from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListLLM, GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult, Generation, LLMResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
 import reamon
 from reamon.collectors import CostCollector
+from reamon.integrations.langgraph.messages import answer_of
 from reamon.model import Span
 from reamon.testing import Captured, capture_spans
 from support.trees import tree
@@ -42,6 +43,13 @@ class Model(GenericFakeChatModel):
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
         reamon.current_span().set_attribute("seen_inside", True)
         return super()._generate(*args, **kwargs)
+
+
+class Billed(Model):
+    """One that somebody bills."""
+
+    def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> Any:
+        return {"ls_provider": "openai", "ls_model_name": "gpt-5"}
 
 
 class Streaming(Model):
@@ -115,6 +123,108 @@ async def test_cache_writes_that_are_told_by_their_lifetime_are_one_sum_with_a_p
     await says(AIMessage("hello", usage_metadata=counted)).ainvoke("hello")
     (usage,) = the_call(captured).usage
     assert (usage.input_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens) == (20, 12, 7)
+
+
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+async def test_cache_and_reasoning_of_a_service_tier_are_not_lost(captured: Captured, tier: str) -> None:
+    counted: Any = {  # as langchain-openai tells it: 1000 tokens, 400 of them cached; 50, 30 of them reasoning
+        "input_tokens": 1000,
+        "output_tokens": 50,
+        "total_tokens": 1050,
+        "input_token_details": {f"{tier}_cache_read": 400, f"{tier}_cache_creation": 100, tier: 600},
+        "output_token_details": {f"{tier}_reasoning": 30, tier: 20},
+    }
+    metadata = {"service_tier": tier, "model_name": "gpt-5"}
+    await says(AIMessage("hello", usage_metadata=counted, response_metadata=metadata)).ainvoke("hello")
+    call = the_call(captured)
+    (usage,) = call.usage
+    assert (usage.input_tokens, usage.cached_input_tokens, usage.cache_write_tokens) == (1000, 400, 100)
+    assert (usage.output_tokens, usage.reasoning_tokens) == (50, 30)
+    assert call.attributes["gen_ai.response.service_tier"] == tier
+
+
+async def test_a_service_tier_is_paid_at_its_price() -> None:
+    counted: Any = {"input_tokens": 1_000_000, "output_tokens": 0, "total_tokens": 1_000_000}
+    counted["input_token_details"] = {"flex_cache_read": 400_000, "flex": 600_000}
+    with reamon.instrument("langgraph"), capture_spans(collectors=[CostCollector()]) as captured:
+        await Billed(messages=iter([AIMessage("hello", usage_metadata=counted)])).ainvoke("hello")
+    # gpt-5, flex: $0.625 and $0.0625 for a million, half of what they cost otherwise
+    assert sum(cost.amount or 0 for cost in the_call(captured).costs) == Decimal("0.4")
+
+
+async def test_thoughts_that_are_counted_beside_the_answer_are_output(captured: Captured) -> None:
+    counted: Any = {  # as langchain-google-vertexai tells it
+        "input_tokens": 20,
+        "output_tokens": 198,
+        "total_tokens": 623,
+        "input_token_details": {"cache_read": 0},
+        "output_token_details": {"reasoning": 405},
+    }
+    metadata = {"model_name": "gemini-2.5-flash"}
+    await says(AIMessage("hello", usage_metadata=counted, response_metadata=metadata)).ainvoke("hello")
+    (usage,) = the_call(captured).usage
+    assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens) == (20, 603, 405)
+
+
+async def test_what_anthropic_bills_beside_the_usage_is_billed(captured: Captured) -> None:
+    more = {
+        "server_tool_use": {"web_search_requests": 2},
+        "service_tier": "standard",
+        "speed": "fast",
+        "iterations": [
+            {"type": "message", "input_tokens": 20, "output_tokens": 7},
+            {"type": "compaction", "input_tokens": 500, "output_tokens": 30, "cache_read_input_tokens": 100},
+            {"type": "advisor_message", "model": "claude-wise", "input_tokens": 90, "output_tokens": 40},
+        ],
+    }
+    metadata = {"model_name": "claude-quick", "usage": more}
+    await says(AIMessage("hello", usage_metadata=USAGE, response_metadata=metadata)).ainvoke("hello")  # type: ignore[arg-type]
+    call = the_call(captured)
+    own, advice = call.usage
+    assert (own.model, own.input_tokens, own.cached_input_tokens, own.output_tokens) == ("claude-quick", 620, 104, 37)
+    assert own.web_searches == 2
+    assert (advice.model, advice.provider, advice.input_tokens, advice.output_tokens) == (
+        "claude-wise",
+        "aviary",
+        90,
+        40,
+    )
+    assert call.attributes["anthropic.response.speed"] == "fast"
+
+
+async def test_a_cache_that_only_the_provider_s_own_usage_tells_of_is_not_lost(captured: Captured) -> None:
+    counted: Any = {"input_tokens": 20, "output_tokens": 7, "total_tokens": 27}
+    own = {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27, "prompt_cache_hit_tokens": 16}
+    await says(AIMessage("hello", usage_metadata=counted, response_metadata={"token_usage": own})).ainvoke("hello")
+    (usage,) = the_call(captured).usage
+    assert (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens) == (20, 16, 7)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"prompt_tokens": 20, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 8}}, (20, 8, 7)),
+        ({"input_tokens": 9, "output_tokens": 7, "cache_read_input_tokens": 8}, (17, 8, 7)),
+        ({"prompt_tokens": 20, "completion_tokens": "many"}, (20, None, None)),
+    ],
+)
+def test_a_model_that_knows_no_usage_metadata_may_tell_it_beside_the_answer(
+    told: Any, expected: tuple[Any, ...]
+) -> None:
+    usage = answer_of(LLMResult(generations=[[Generation(text="hello")]], llm_output={"token_usage": told})).usage
+    counts = tuple(usage.get(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
+    assert counts == expected
+
+
+@pytest.mark.parametrize("never", ["7", -7, True, 7.5, float("nan")])
+async def test_what_is_no_count_takes_nothing_else_with_it(captured: Captured, never: Any) -> None:
+    message = AIMessage("hello", usage_metadata=USAGE)  # type: ignore[arg-type]
+    message.usage_metadata = {**USAGE, "output_tokens": never}  # type: ignore[typeddict-item]
+    await says(message).ainvoke("hello")
+    call = the_call(captured)
+    (usage,) = call.usage
+    assert (usage.input_tokens, usage.output_tokens) == (20, None)
+    assert call.output is not None
 
 
 async def test_absent_usage_is_unknown_and_not_zero(captured: Captured) -> None:

@@ -1,6 +1,8 @@
 """`instrument("openai")`: what its clients ask and are answered, whichever method is called."""
 
 import asyncio
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import openai
@@ -8,8 +10,10 @@ import pytest
 from pydantic import BaseModel
 
 import reamon
+from reamon.collectors import PriceBook
 from reamon.errors import ConfigurationError
 from reamon.integrations.openai.answers import usage_of
+from reamon.model import Usage
 from reamon.testing import Captured, capture_spans
 from support.model_calls import MESSAGES, TOOLS, asked, model_calls, output, the_call, usage
 from support.model_servers import OpenAIServer
@@ -222,6 +226,52 @@ async def test_a_cancelled_call_is_cancelled(server: OpenAIServer, captured: Cap
 
 def test_searches_of_the_web_that_a_provider_counts_are_told() -> None:
     assert usage_of({"prompt_tokens": 5, "completion_tokens": 7, "num_search_queries": 3})["web_searches"] == 3
+
+
+XAI = {  # 32 + 9 + 291 = 332: reasoning is beside the output
+    "prompt_tokens": 32,
+    "completion_tokens": 9,
+    "total_tokens": 332,
+    "prompt_tokens_details": {"text_tokens": 32, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 6},
+    "completion_tokens_details": {"reasoning_tokens": 291, "audio_tokens": 0},
+}
+GEMINI = {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623}
+PERPLEXITY = {
+    "prompt_tokens": 33,
+    "completion_tokens": 7163,
+    "total_tokens": 7196,
+    "citation_tokens": 20016,
+    "reasoning_tokens": 73997,
+    "num_search_queries": 18,
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "model", "expected"),
+    [
+        (XAI, "grok-4", {"input_tokens": 32, "cached_input_tokens": 6, "output_tokens": 300, "reasoning_tokens": 291}),
+        (GEMINI, "gemini-2.5-flash", {"input_tokens": 20, "output_tokens": 603}),
+        (
+            PERPLEXITY,
+            "sonar-deep-research",
+            {"input_tokens": 20049, "output_tokens": 81160, "reasoning_tokens": 73997, "web_searches": 18},
+        ),
+        ({"prompt_tokens": 5.0, "total_tokens": 5}, "small", {"input_tokens": 5}),
+    ],
+)
+def test_others_who_answer_in_this_shape_count_in_their_own_way(
+    told: dict[str, Any], model: str, expected: dict[str, int]
+) -> None:
+    counted = usage_of(told, model)
+    assert {name: counted.get(name) for name in expected} == expected
+
+
+def test_deep_research_costs_what_it_costs() -> None:
+    usage = Usage(provider="perplexity", model="sonar-deep-research", **usage_of(PERPLEXITY))
+    costs = PriceBook().price(usage, at=date(2026, 11, 1))
+    # $2 for a million read (prompt and citations), $8 written, $3 thought, $5 for a thousand searches
+    expected = 20049 * 2 + 7163 * 8 + 73997 * 3 + 18 * 5000
+    assert sum(cost.amount or 0 for cost in costs) == Decimal(expected) / 1_000_000
 
 
 def test_usage_that_is_absent_is_unknown(server: OpenAIServer, client: openai.OpenAI, captured: Captured) -> None:

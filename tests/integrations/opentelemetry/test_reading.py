@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind as OTelKind
 from opentelemetry.trace import StatusCode, Tracer
 
@@ -254,6 +255,66 @@ def test_cached_tokens_that_are_counted_apart_are_added() -> None:
         "gen_ai.usage.cache_creation_input_tokens": 200,
     }
     assert usage_of(attributes)["input_tokens"] == 1203
+
+
+def test_what_bedrock_s_instrumentation_counts_apart_is_added_even_where_it_is_less_than_the_input() -> None:
+    attributes = {
+        "gen_ai.usage.input_tokens": 500,
+        "gen_ai.usage.output_tokens": 7,
+        "gen_ai.usage.total_tokens": 507,
+        "gen_ai.usage.cache_read.input_tokens": 200,
+        "gen_ai.usage.cache_creation.input_tokens": 100,
+    }
+    assert usage_of(attributes)["input_tokens"] == 500  # of any other one, these may be a part of the 500
+    assert usage_of(attributes, "opentelemetry.instrumentation.bedrock")["input_tokens"] == 800
+
+
+def test_the_scope_of_a_span_says_how_it_counts(captured: Captured, provider: TracerProvider) -> None:
+    told = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "aws.bedrock",
+        "gen_ai.usage.input_tokens": 500,
+        "gen_ai.usage.output_tokens": 7,
+        "gen_ai.usage.cache_read.input_tokens": 200,
+    }
+    with reamon.instrument("opentelemetry", provider=provider):
+        record(provider.get_tracer("opentelemetry.instrumentation.bedrock"), "chat", **told)
+    (usage,) = one(captured).usage
+    assert (usage.input_tokens, usage.cached_input_tokens) == (700, 200)
+
+
+def test_thoughts_that_are_in_the_total_alone_are_output() -> None:
+    attributes = {  # as OpenLLMetry tells it of Gemini
+        "gen_ai.request.model": "gemini-2.5-flash",
+        "gen_ai.usage.input_tokens": 20,
+        "gen_ai.usage.output_tokens": 198,
+        "gen_ai.usage.total_tokens": 623,
+    }
+    assert usage_of(attributes) == {"input_tokens": 20, "output_tokens": 603}
+
+
+def test_details_of_pydantic_ai_are_read() -> None:
+    attributes = {
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 90,
+        "gen_ai.usage.cache_read.input_tokens": 300,
+        "gen_ai.usage.details.cache_read_tokens": 300,
+        "gen_ai.usage.details.input_audio_tokens": 400,
+        "gen_ai.usage.details.cache_audio_read_tokens": 150,
+        "gen_ai.usage.details.output_audio_tokens": 60,
+        "gen_ai.usage.details.thoughts_tokens": 20,
+        "gen_ai.usage.details.web_search_requests": 2,
+    }
+    assert usage_of(attributes) == {
+        "input_tokens": 1000,
+        "output_tokens": 90,
+        "cached_input_tokens": 300,
+        "cached_audio_tokens": 150,
+        "input_audio_tokens": 400,
+        "output_audio_tokens": 60,
+        "reasoning_tokens": 20,
+        "web_searches": 2,
+    }
 
 
 def test_usage_is_priced(tracer: Tracer) -> None:

@@ -30,6 +30,8 @@ class AnthropicServer(ModelServer):
     def __init__(self) -> None:
         super().__init__()
         self.error_after: int | None = None
+        self.iterations: list[dict[str, Any]] = []
+        self.speed: str | None = None
 
     def answer(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
         """The answer of one of its paths."""
@@ -65,12 +67,17 @@ class AnthropicServer(ModelServer):
             "content": [content],
             "stop_reason": "tool_use" if body.get("tools") else "end_turn",
             "stop_sequence": None,
-            "usage": {**USAGE, "server_tool_use": SEARCHES},
+            "usage": {**USAGE, "speed": self.speed, "server_tool_use": SEARCHES, "iterations": self.iterations},
         }
 
     def _stream(self, body: dict[str, Any]) -> Iterator[Any]:
         message = self._message(body)
-        begun = {**message, "content": [], "stop_reason": None, "usage": {**USAGE, "output_tokens": 1}}
+        begun = {
+            **message,
+            "content": [],
+            "stop_reason": None,
+            "usage": {**USAGE, "speed": self.speed, "output_tokens": 1},
+        }
         block: dict[str, Any] = {"type": "text", "text": ""}
         deltas = [{"type": "text_delta", "text": word} for word in WORDS]
         if body.get("tools"):
@@ -86,7 +93,8 @@ class AnthropicServer(ModelServer):
             yield {"type": "content_block_delta", "index": 0, "delta": delta}
         yield {"type": "content_block_stop", "index": 0}
         ended = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-        yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 7, "server_tool_use": SEARCHES}}
+        usage = {"output_tokens": 7, "server_tool_use": SEARCHES, "iterations": self.iterations}
+        yield {"type": "message_delta", "delta": ended, "usage": usage}
         yield {"type": "message_stop"}
 
 

@@ -7,13 +7,39 @@ import msgspec
 
 from reamon.integrations.clients.answers import AnswerReader, TextPieces, count, error_of, said, section, sections, text
 from reamon.integrations.model_call import ModelAnswer
+from reamon.integrations.model_usage import summed
 
 
-def usage_of(usage: Mapping[str, Any]) -> dict[str, int | None]:
-    """Anthropic's usage by our names. It counts cached input apart; ours is all of the input."""
+def usage_of(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Anthropic's usage by our names.
+
+    It counts cached input apart; ours is all of the input. It leaves out compactions, billed at the same prices.
+    """
+    return summed(_counts(usage), compaction_of(usage))
+
+
+def compaction_of(usage: Mapping[str, Any]) -> dict[str, int]:
+    """What the server took to compact the context, all in all; the usage itself leaves that out."""
+    return summed(*(_counts(compaction) for compaction in _iterations(usage, "compaction")))
+
+
+def advice_of(usage: Mapping[str, Any]) -> list[tuple[str, dict[str, int]]]:
+    """The models that gave advice (the tool `advisor`), each with what it used; the usage itself leaves that out."""
+    return [
+        (model, _counts(advice))
+        for advice in _iterations(usage, "advisor_message")
+        if (model := text(advice, "model")) is not None
+    ]
+
+
+def _iterations(usage: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    return [iteration for iteration in sections(usage, "iterations") if text(iteration, "type") == kind]
+
+
+def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
     read, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     uncached = count(usage, "input_tokens")
-    return {
+    counts = {
         "input_tokens": None if uncached is None else uncached + (read or 0) + (written or 0),
         "output_tokens": count(usage, "output_tokens"),
         "cached_input_tokens": read,
@@ -22,6 +48,7 @@ def usage_of(usage: Mapping[str, Any]) -> dict[str, int | None]:
         "reasoning_tokens": count(section(usage, "output_tokens_details"), "thinking_tokens"),
         "web_searches": count(section(usage, "server_tool_use"), "web_search_requests"),
     }
+    return {name: amount for name, amount in counts.items() if amount is not None}
 
 
 class _Block:
@@ -107,7 +134,11 @@ class MessageReader(AnswerReader):
             model=text(message, "model"),
             response_id=text(message, "id"),
             finish_reasons=[self._stop_reason] if self._stop_reason else [],
-            attributes={"anthropic.response.service_tier": text(self._usage, "service_tier")},
+            attributes={
+                "anthropic.response.service_tier": text(self._usage, "service_tier"),
+                "anthropic.response.speed": text(self._usage, "speed"),
+            },
+            consulted=advice_of(self._usage),
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reamon.integrations.model_call import ModelAnswer
+from reamon.integrations.model_usage import amount_of
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 _ROOM: Final = 1_000_000
@@ -74,8 +75,7 @@ def sections(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def count(document: Mapping[str, Any], name: str) -> int | None:
     """The number called `name`; None where there is none, which is not 0."""
-    value = document.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return amount_of(document.get(name))
 
 
 def text(document: Mapping[str, Any], name: str) -> str | None:

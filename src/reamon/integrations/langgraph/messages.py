@@ -3,7 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reamon.integrations.anthropic.answers import advice_of, compaction_of
+from reamon.integrations.anthropic.answers import usage_of as anthropic_usage_of
+from reamon.integrations.clients.answers import count, section
 from reamon.integrations.model_call import ModelAnswer, ModelRequest
+from reamon.integrations.model_usage import CITATIONS, amount_of, summed, whole_usage
+from reamon.integrations.openai.answers import usage_of as openai_usage_of
 
 _PARAMETERS: Final = {
     "temperature": "temperature",
@@ -21,6 +26,9 @@ _PARAMETERS: Final = {
 """OpenTelemetry's names (`gen_ai.request.X`) of what chat models call their parameters."""
 
 _HOUR_WRITES: Final = "ephemeral_1h_input_tokens"
+_CACHED_APART: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
+_TIERS: Final = ("flex", "priority")
+"""Service tiers of OpenAI's. Where one served a request, langchain-openai has it in the names: `flex_cache_read`."""
 
 
 def request_of(
@@ -55,14 +63,17 @@ def answer_of(result: Any) -> ModelAnswer:
     said = [_response_metadata(generation) for generation in generations]
     first = said[0] if said else {}
     usage = getattr(messages[0], "usage_metadata", None) if messages else None
+    model = first.get("model_name") or first.get("model")
     output: Any = messages or [getattr(generation, "text", None) for generation in generations]
     return ModelAnswer(
         output=output[0] if len(output) == 1 else output,
-        usage=_usage(usage) or _token_usage(result.llm_output),
-        model=first.get("model_name") or first.get("model"),
+        usage=summed(_usage(usage, first, model) or _token_usage(result.llm_output, model), _unsummed(first)),
+        model=model,
         response_id=first.get("id") or (getattr(messages[0], "id", None) if messages else None),
         finish_reasons=[str(reason) for one in said if (reason := _finish_reason(one)) is not None],
         is_cached=usage is not None and usage.get("total_cost") == 0,  # how langchain-core marks what its cache gave
+        attributes=_how_served(first, usage),
+        consulted=advice_of(section(first, "usage")),
     )
 
 
@@ -87,40 +98,57 @@ def _finish_reason(said: Mapping[str, Any]) -> Any:
     return next((said[key] for key in ("finish_reason", "stop_reason", "done_reason") if said.get(key)), None)
 
 
-def _usage(usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`usage_metadata`, which is the same for every provider; what it does not say stays unknown."""
+def _usage(usage: Mapping[str, Any] | None, said: Mapping[str, Any], model: Any) -> dict[str, int]:
+    """`usage_metadata`, which is the same for every provider; what it does not say stays unknown.
+
+    Parts that are passed over (by older integrations, DeepSeek's cache) are in the provider's own usage, if it is kept.
+    """
     if not usage:
         return {}
     given, taken = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
     counts = {
         "input_tokens": usage.get("input_tokens"),
         "output_tokens": usage.get("output_tokens"),
-        "cached_input_tokens": given.get("cache_read"),
+        "cached_input_tokens": _in_any_tier(given, "cache_read"),
         "cache_write_tokens": _cache_writes(given),
         "cache_write_1h_tokens": given.get(_HOUR_WRITES),
         "input_audio_tokens": given.get("audio"),
-        "reasoning_tokens": taken.get("reasoning"),
+        "reasoning_tokens": _in_any_tier(taken, "reasoning"),
         "output_audio_tokens": taken.get("audio"),
+        CITATIONS: taken.get(CITATIONS),
     }
-    return {name: count for name, count in counts.items() if count is not None}
+    own = openai_usage_of(section(said, "token_usage"), model)
+    return {**own, **whole_usage(counts, usage.get("total_tokens"), model)}
+
+
+def _in_any_tier(details: Mapping[str, Any], name: str) -> Any:
+    return next((details[key] for key in (name, *(f"{tier}_{name}" for tier in _TIERS)) if key in details), None)
 
 
 def _cache_writes(given: Mapping[str, Any]) -> Any:
     """All that was written to a cache: langchain-anthropic, where it knows for how long, says 0 to the whole."""
-    by_lifetime = (given.get("ephemeral_5m_input_tokens") or 0) + (given.get(_HOUR_WRITES) or 0)
-    return by_lifetime or given.get("cache_creation")
+    by_lifetime = (amount_of(given.get("ephemeral_5m_input_tokens")) or 0) + (amount_of(given.get(_HOUR_WRITES)) or 0)
+    return by_lifetime or _in_any_tier(given, "cache_creation")
 
 
-def _token_usage(output: Mapping[str, Any] | None) -> dict[str, Any]:
+def _token_usage(output: Mapping[str, Any] | None, model: Any) -> dict[str, int]:
     """What models say that know no `usage_metadata`."""
-    counts = (output or {}).get("token_usage") or (output or {}).get("usage") or {}
-    if not isinstance(counts, Mapping):
-        return {}
-    found = {
-        "input_tokens": counts.get("prompt_tokens", counts.get("input_tokens")),
-        "output_tokens": counts.get("completion_tokens", counts.get("output_tokens")),
-    }
-    return {name: count for name, count in found.items() if count is not None}
+    counts = section(output or {}, "token_usage") or section(output or {}, "usage")
+    return anthropic_usage_of(counts) if _CACHED_APART & counts.keys() else openai_usage_of(counts, model)
+
+
+def _unsummed(said: Mapping[str, Any]) -> dict[str, int]:
+    """What is not in `usage_metadata`, but in what langchain-anthropic and langchain-perplexity pass on as it came."""
+    raw = section(said, "usage")
+    searches = count(section(raw, "server_tool_use"), "web_search_requests") or count(said, "num_search_queries")
+    return {**compaction_of(raw), **({"web_searches": searches} if searches else {})}
+
+
+def _how_served(said: Mapping[str, Any], usage: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The service tier and the speed, which decide the price."""
+    raw, given = section(said, "usage"), (usage or {}).get("input_token_details") or {}
+    tier = said.get("service_tier") or raw.get("service_tier") or next((tier for tier in _TIERS if tier in given), None)
+    return {"gen_ai.response.service_tier": tier, "anthropic.response.speed": raw.get("speed")}
 
 
 def has_content(token: Any, chunk: Any) -> bool:

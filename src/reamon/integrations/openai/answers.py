@@ -15,22 +15,28 @@ from reamon.integrations.clients.answers import (
     vectors,
 )
 from reamon.integrations.model_call import ModelAnswer
+from reamon.integrations.model_usage import CITATIONS, whole_usage
 
 
-def usage_of(usage: Mapping[str, Any]) -> dict[str, int | None]:
-    """OpenAI's usage by our names; its totals include the cached and the reasoning tokens, as ours do."""
+def usage_of(usage: Mapping[str, Any], model: object = None) -> dict[str, int]:
+    """OpenAI's usage by our names, and that of those who answer in its shape.
+
+    OpenAI's totals include the cached and the reasoning tokens, as ours do; not all others' do.
+    """
     asked = section(usage, "prompt_tokens_details") or section(usage, "input_tokens_details")
     told = section(usage, "completion_tokens_details") or section(usage, "output_tokens_details")
-    return {
+    counts = {
         "input_tokens": _either(count(usage, "prompt_tokens"), count(usage, "input_tokens")),
         "output_tokens": _either(count(usage, "completion_tokens"), count(usage, "output_tokens")),
         "cached_input_tokens": _either(count(asked, "cached_tokens"), count(usage, "prompt_cache_hit_tokens")),
         "cache_write_tokens": count(asked, "cache_write_tokens"),
-        "reasoning_tokens": count(told, "reasoning_tokens"),
+        "reasoning_tokens": _either(count(told, "reasoning_tokens"), count(usage, "reasoning_tokens")),
         "input_audio_tokens": count(asked, "audio_tokens"),
         "output_audio_tokens": count(told, "audio_tokens"),
         "web_searches": count(usage, "num_search_queries"),  # Perplexity's, through the same client
+        CITATIONS: count(usage, CITATIONS),
     }
+    return whole_usage(counts, usage.get("total_tokens"), model)
 
 
 def _either(first: int | None, second: int | None) -> int | None:
@@ -60,7 +66,7 @@ class _Reader(AnswerReader):
             return None
         return ModelAnswer(
             output=output,
-            usage=usage_of(self._usage) if self._usage else {},
+            usage=usage_of(self._usage, self._head.get("model")) if self._usage else {},
             model=self._head.get("model"),
             response_id=self._head.get("id"),
             finish_reasons=finish_reasons,

@@ -11,6 +11,7 @@ _OPERATIONS: Final[Mapping[str, Operation]] = {
     "/chat/completions": ("chat", ChatReader, ("messages", "tools", "functions")),
     "/completions": ("text_completion", CompletionReader, ("prompt", "suffix")),
     "/responses": ("chat", ResponseReader, ("instructions", "input", "tools", "prompt", "previous_response_id")),
+    "/responses/compact": ("chat", ResponseReader, ("instructions", "input", "previous_response_id")),
     "/embeddings": ("embeddings", EmbeddingReader, ("input",)),
 }
 

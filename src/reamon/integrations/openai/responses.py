@@ -62,7 +62,7 @@ class ResponseReader(AnswerReader):
         usage = section(response, "usage")
         return ModelAnswer(
             output=[said(item) for item in sections(response, "output")] or self._pieces() or None,
-            usage=usage_of(usage) if usage else {},
+            usage=usage_of(usage, text(response, "model")) if usage else {},
             model=text(response, "model"),
             response_id=text(response, "id"),
             finish_reasons=_reasons(response),

@@ -85,10 +85,11 @@ class Taking:
             raised = _raised(taken)
             kind = _settle(active, span.name, attributes)
             _tell_payloads(active, kind, attributes, events)
-            _tell_attributes(active, without_payloads(attributes), _origin(span, context))
+            origin = _origin(span, context)
+            _tell_attributes(active, without_payloads(attributes), origin)
             if kind is SpanKind.LLM:
                 _mark_first_token(recorder, active, attributes, events)
-                _conclude(taken, attributes, _error_of(failure, raised))
+                _conclude(taken, attributes, origin.get("otel.scope.name"), _error_of(failure, raised))
             _tell_events(recorder, active, events, failure)
             _tell_failure(active, failure, raised)
             if active.trace.call_id is None:
@@ -241,11 +242,11 @@ def _error_of(failure: Failure | None, raised: BaseException | None) -> BaseExce
     return raised or OTelError(failure.error)
 
 
-def _conclude(taken: Taken, attributes: Attributes, error: BaseException | None) -> None:
+def _conclude(taken: Taken, attributes: Attributes, scope: str | None, error: BaseException | None) -> None:
     """Say what was asked, answered and consumed, and bill it unless somebody else does."""
     active = taken.span
     call = taken.call or ModelCall(active, request_of(attributes), None)
-    answer = answer_of(attributes)
+    answer = answer_of(attributes, scope)
     if answer.usage and (_is_in_a_call_made_by_hand(active, call) or _is_settled_by_another(active, answer)):
         call.is_billed_inside = True
         active.set_attribute("reamon.not_billed", True)

@@ -1,11 +1,12 @@
 """Usage: what a model call consumed, by the names of every convention."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from reamon.integrations.model_call import ModelAnswer, ModelRequest
+from reamon.integrations.model_usage import amount_of, whole_usage
 from reamon.model import gen_ai
 
 Attributes = Mapping[str, Any]
@@ -35,13 +36,24 @@ _USAGE: Final = {
     "reasoning_tokens": (
         "gen_ai.usage.reasoning_tokens",
         "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.details.thoughts_tokens",
+        "gen_ai.usage.details.output_reasoning_tokens",
+        "llm.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
     ),
-    "input_audio_tokens": ("llm.token_count.prompt_details.audio",),
-    "output_audio_tokens": ("llm.token_count.completion_details.audio",),
+    "cached_audio_tokens": ("gen_ai.usage.details.cache_audio_read_tokens",),
+    "input_audio_tokens": ("llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens"),
+    "output_audio_tokens": ("llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens"),
+    "web_searches": ("gen_ai.usage.details.web_search_requests",),
 }
 """What the amounts are called besides the name that is in use now."""
 
+_TOTALS: Final = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")
+
+_COUNT_APART: Final = frozenset({"opentelemetry.instrumentation.bedrock"})
+"""Whose input, and whose total, leave out what is cached."""
+
+_MODELS: Final = (gen_ai.RESPONSE_MODEL, "llm.model_name", "embedding.model_name", "llm.response.model")
 _PARAMETERS: Final = ("temperature", "max_tokens", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed")
 _EMBEDDINGS: Final = "embeddings"
 
@@ -65,18 +77,23 @@ def request_of(attributes: Attributes) -> ModelRequest:
     )
 
 
-def answer_of(attributes: Attributes) -> ModelAnswer:
-    """What was answered, and what that took; the payload is read elsewhere."""
+def answer_of(attributes: Attributes, scope: str | None = None) -> ModelAnswer:
+    """What was answered, and what that took; the payload is read elsewhere.
+
+    Args:
+        attributes: The span's.
+        scope: Which instrumentation wrote them.
+    """
     reasons = attributes.get("gen_ai.response.finish_reasons") or attributes.get("llm.finish_reason") or ()
     return ModelAnswer(
-        usage=usage_of(attributes),
-        model=_text(attributes, gen_ai.RESPONSE_MODEL, "llm.model_name", "embedding.model_name", "llm.response.model"),
+        usage=usage_of(attributes, scope),
+        model=_text(attributes, *_MODELS),
         response_id=_text(attributes, gen_ai.RESPONSE_ID),
         finish_reasons=(reasons,) if isinstance(reasons, str) else tuple(str(reason) for reason in reasons),
     )
 
 
-def usage_of(attributes: Attributes) -> dict[str, int]:
+def usage_of(attributes: Attributes, scope: str | None = None) -> dict[str, int]:
     """What was consumed, by the names of `reamon.Usage`; what nobody says is left out.
 
     Example:
@@ -85,15 +102,18 @@ def usage_of(attributes: Attributes) -> dict[str, int]:
     """
     usage: dict[str, int] = {}
     for field, others in _USAGE.items():
-        for name in (gen_ai.USAGE.get(field), *others):
-            amount = None if name is None else attributes.get(name)
-            if isinstance(amount, int | float) and not isinstance(amount, bool) and 0 <= amount < 1 << 63:
-                usage[field] = int(amount)
-                break
-    cached = usage.get("cached_input_tokens", 0) + usage.get("cache_write_tokens", 0)
-    if "input_tokens" in usage and cached > usage["input_tokens"]:
-        usage["input_tokens"] += cached  # of an instrumentation that counts them apart, as Anthropic does
-    return usage
+        amount = _first_amount(attributes, (gen_ai.USAGE.get(field, ""), *others))
+        if amount is not None:
+            usage[field] = amount
+    if scope in _COUNT_APART and "input_tokens" in usage:
+        usage["input_tokens"] += usage.get("cached_input_tokens", 0) + usage.get("cache_write_tokens", 0)
+        return whole_usage(usage)
+    model = _text(attributes, *_MODELS, gen_ai.REQUEST_MODEL)
+    return whole_usage(usage, _first_amount(attributes, _TOTALS), model)
+
+
+def _first_amount(attributes: Attributes, names: Iterable[str]) -> int | None:
+    return next((amount for name in names if (amount := amount_of(attributes.get(name))) is not None), None)
 
 
 def _settings(attributes: Attributes) -> dict[str, Any]:
