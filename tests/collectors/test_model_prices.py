@@ -111,7 +111,9 @@ def test_providers_are_known_by_the_names_of_others(name: str, known_as: str, mo
     assert detail.amount == theirs(known_as, model, {"input_tokens": 1000})
 
 
-@pytest.mark.parametrize("model", ["models/gemini-2.5-pro", "publishers/google/models/gemini-2.5-pro"])
+@pytest.mark.parametrize(
+    "model", ["models/gemini-2.5-pro", "publishers/google/models/gemini-2.5-pro", "google/gemini-2.5-pro"]
+)
 def test_google_s_models_are_known_by_the_names_of_resources(model: str) -> None:
     (detail,) = BOOK.price(Usage(provider="gcp.gemini", model=model, input_tokens=1000), at=MOMENT)
     assert detail.amount == theirs("google", "gemini-2.5-pro", {"input_tokens": 1000})

@@ -146,7 +146,7 @@ class ModelPrices:
         name = _PROVIDERS.get(provider, provider)
         owner = next((candidate for candidate in snapshot.providers if candidate.id == name), None)
         if name == "google":
-            model = model.rpartition("models/")[2]  # a resource's name: "models/X", "publishers/google/models/X"
+            model = model.rpartition("/")[2]  # of "models/X", "publishers/google/models/X", "google/X"
         info = None if owner is None else owner.find_model(model, all_providers=snapshot.providers)
         return None if owner is None or info is None else (snapshot, info, any(info is own for own in owner.models))
 

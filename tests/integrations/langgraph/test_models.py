@@ -11,7 +11,7 @@ from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListLLM, GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult, Generation, LLMResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, LLMResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -190,6 +190,29 @@ async def test_what_anthropic_bills_beside_the_usage_is_billed(captured: Capture
         40,
     )
     assert call.attributes["anthropic.response.speed"] == "fast"
+
+
+SEARCH = {"type": "web_search_call", "action": {"type": "search", "query": "Graz"}}
+OPENING = {"type": "web_search_call", "action": {"type": "open_page", "url": "/"}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AIMessage([SEARCH, OPENING, {"type": "text", "text": "hello"}, SEARCH]),
+        AIMessage("hello", additional_kwargs={"tool_outputs": [SEARCH, OPENING, SEARCH]}),
+        AIMessage("hello", response_metadata={"num_search_queries": 2}),
+    ],
+)
+def test_searches_of_the_web_are_counted_wherever_they_are_told(answer: AIMessage) -> None:
+    assert answer_of(LLMResult(generations=[[ChatGeneration(message=answer)]])).usage == {"web_searches": 2}
+
+
+async def test_what_ollama_counts_is_not_lost_where_it_does_not_count_the_prompt(captured: Captured) -> None:
+    told = {"model": "llama3", "eval_count": 7, "prompt_eval_count": None}
+    await says(AIMessage("hello", response_metadata=told)).ainvoke("hello")
+    (usage,) = the_call(captured).usage
+    assert (usage.input_tokens, usage.output_tokens) == (None, 7)
 
 
 async def test_a_cache_that_only_the_provider_s_own_usage_tells_of_is_not_lost(captured: Captured) -> None:

@@ -1,6 +1,9 @@
 """The Responses API of the openai client."""
 
+from typing import Any
+
 import openai
+import pytest
 from pydantic import BaseModel
 
 from reamon.testing import Captured
@@ -42,6 +45,36 @@ def test_streams_of_responses_are_recorded(client: openai.OpenAI, captured: Capt
         assert output(call)[0]["content"][0]["text"] == "Hello from the model"
         assert usage(call)["output_tokens"] == 7
         assert call.first_token_ns is not None
+
+
+SEARCHES = [
+    {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "Graz"}},
+    {"id": "ws_2", "type": "web_search_call", "status": "completed", "action": {"type": "open_page", "url": "/"}},
+    {"id": "ws_3", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "Linz"}},
+]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(("told", "searches"), [({}, 2), ({"web_search": {"num_requests": 3}}, 3)])
+def test_searches_of_the_web_are_counted_which_its_usage_does_not_have(
+    server: OpenAIServer,
+    client: openai.OpenAI,
+    captured: Captured,
+    streams: bool,
+    told: dict[str, Any],
+    searches: int,
+) -> None:
+    server.searches, server.tool_usage = SEARCHES, told
+    answer = client.responses.create(model="gpt-x", input="hi", stream=streams)
+    if streams:
+        list(answer)
+    assert usage(the_call(captured))["web_searches"] == searches
+
+
+def test_a_compaction_is_a_call_too(server: OpenAIServer, client: openai.OpenAI, captured: Captured) -> None:
+    client.responses.compact(model="gpt-x", input="hi")
+    told = usage(the_call(captured))
+    assert (told["model"], told["input_tokens"], told["output_tokens"]) == ("gpt-x", 20, 7)
 
 
 def test_an_abandoned_stream_of_responses_has_what_had_come(

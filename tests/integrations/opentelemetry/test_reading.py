@@ -304,6 +304,8 @@ def test_details_of_pydantic_ai_are_read() -> None:
         "gen_ai.usage.details.output_audio_tokens": 60,
         "gen_ai.usage.details.thoughts_tokens": 20,
         "gen_ai.usage.details.web_search_requests": 2,
+        "gen_ai.usage.cache_creation.input_tokens": 90,
+        "gen_ai.usage.details.ephemeral_1h_input_tokens": 70,
     }
     assert usage_of(attributes) == {
         "input_tokens": 1000,
@@ -314,6 +316,8 @@ def test_details_of_pydantic_ai_are_read() -> None:
         "output_audio_tokens": 60,
         "reasoning_tokens": 20,
         "web_searches": 2,
+        "cache_write_tokens": 90,
+        "cache_write_1h_tokens": 70,
     }
 
 

@@ -44,6 +44,8 @@ class OpenAIServer(ModelServer):
         self.says_done = True
         self.error_after: int | None = None
         self.text = "".join(WORDS)
+        self.searches: list[dict[str, Any]] = []
+        self.tool_usage: dict[str, Any] = {}
 
     @property
     def base_url(self) -> str:
@@ -58,6 +60,7 @@ class OpenAIServer(ModelServer):
             ("/chat/completions", self._chat),
             ("/completions", self._completion),
             ("/responses", self._response),
+            ("/responses/compact", self._compaction),
             ("/embeddings", self._embeddings),
             ("/input_tokens", lambda body: {"object": "response.input_tokens", "input_tokens": 20}),
         ):
@@ -147,9 +150,19 @@ class OpenAIServer(ModelServer):
             "tool_choice": "auto",
             "tools": [],
         }
-        response = {**begun, "status": "completed", "output": [message]}
+        response = {**begun, "status": "completed", "output": [*self.searches, message], "tool_usage": self.tool_usage}
         response |= {"usage": RESPONSE_USAGE} if self.says_usage else {}
         return self._response_stream(begun, message, response) if body.get("stream") else response
+
+    def _compaction(self, body: dict[str, Any]) -> Any:
+        item = {"id": "cmp_1", "type": "compaction", "encrypted_content": "..."}
+        return {
+            "id": "resp_2",
+            "object": "response.compaction",
+            "created_at": 1,
+            "output": [item],
+            "usage": RESPONSE_USAGE,
+        }
 
     def _response_stream(self, begun: dict[str, Any], message: dict[str, Any], ended: dict[str, Any]) -> Iterator[Any]:
         where = {"output_index": 0, "content_index": 0, "item_id": message["id"]}

@@ -14,8 +14,6 @@ _BY_DOMAIN: Final = {
     "services.ai.azure.com": "azure.ai.inference",
     "models.ai.azure.com": "azure.ai.inference",
     "models.inference.ai.azure.com": "azure.ai.inference",
-    "amazonaws.com": "aws.bedrock",
-    "api.aws": "aws.bedrock",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "groq.com": "groq",
@@ -29,9 +27,17 @@ _BY_DOMAIN: Final = {
     "together.xyz": "together_ai",
     "together.ai": "together_ai",
     "fireworks.ai": "fireworks_ai",
+    "cerebras.ai": "cerebras",
+    "moonshot.ai": "moonshot_ai",
+    "voyageai.com": "voyage_ai",
+    "novita.ai": "novita",
+    "z.ai": "zai",
     "ollama.com": "ollama",
 }
 """OpenTelemetry's names, where it has one."""
+
+_AMAZON: Final = (".amazonaws.com", ".api.aws")
+"""Where Bedrock is, and whatever anybody runs on a machine of Amazon's."""
 
 _OLLAMA_PORT: Final = 11434
 
@@ -73,6 +79,8 @@ def provider_of(url: Any, known: Mapping[str, str]) -> str | None:
 
 
 def _by_domain(host: str) -> str | None:
+    if host.endswith(_AMAZON):
+        return "aws.bedrock" if any(label.startswith("bedrock") for label in host.split(".")) else None
     domain = host
     while domain:
         name = _BY_DOMAIN.get(domain)

@@ -1,6 +1,6 @@
 """Messages: what langchain-core says about model calls, in the words of `ModelRequest` and `ModelAnswer`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from reamon.integrations.anthropic.answers import advice_of, compaction_of
@@ -9,6 +9,7 @@ from reamon.integrations.clients.answers import count, section
 from reamon.integrations.model_call import ModelAnswer, ModelRequest
 from reamon.integrations.model_usage import CITATIONS, amount_of, summed, whole_usage
 from reamon.integrations.openai.answers import usage_of as openai_usage_of
+from reamon.integrations.openai.responses import searches_of
 
 _PARAMETERS: Final = {
     "temperature": "temperature",
@@ -67,7 +68,10 @@ def answer_of(result: Any) -> ModelAnswer:
     output: Any = messages or [getattr(generation, "text", None) for generation in generations]
     return ModelAnswer(
         output=output[0] if len(output) == 1 else output,
-        usage=summed(_usage(usage, first, model) or _token_usage(result.llm_output, model), _unsummed(first)),
+        usage=summed(
+            _usage(usage, first, model) or _token_usage(result.llm_output, model) or _ollama_usage(first),
+            _unsummed(first, messages),
+        ),
         model=model,
         response_id=first.get("id") or (getattr(messages[0], "id", None) if messages else None),
         finish_reasons=[str(reason) for one in said if (reason := _finish_reason(one)) is not None],
@@ -137,11 +141,24 @@ def _token_usage(output: Mapping[str, Any] | None, model: Any) -> dict[str, int]
     return anthropic_usage_of(counts) if _CACHED_APART & counts.keys() else openai_usage_of(counts, model)
 
 
-def _unsummed(said: Mapping[str, Any]) -> dict[str, int]:
-    """What is not in `usage_metadata`, but in what langchain-anthropic and langchain-perplexity pass on as it came."""
+def _ollama_usage(said: Mapping[str, Any]) -> dict[str, int]:
+    """Ollama's own counts: langchain-ollama sums up nothing where one is missing, as for a prompt that was cached."""
+    return whole_usage({"input_tokens": said.get("prompt_eval_count"), "output_tokens": said.get("eval_count")})
+
+
+def _unsummed(said: Mapping[str, Any], messages: Sequence[Any]) -> dict[str, int]:
+    """What is not in `usage_metadata`, but in what is passed on as it came: searches of the web, compactions."""
     raw = section(said, "usage")
     searches = count(section(raw, "server_tool_use"), "web_search_requests") or count(said, "num_search_queries")
-    return {**compaction_of(raw), **({"web_searches": searches} if searches else {})}
+    return {**compaction_of(raw), **({"web_searches": searches} if searches else searches_of(_items(messages)))}
+
+
+def _items(messages: Sequence[Any]) -> Iterator[Any]:
+    """The items of an answer of OpenAI's Responses API: in the content, or beside it."""
+    for message in messages[:1]:
+        for items in (message.content, message.additional_kwargs.get("tool_outputs")):
+            if isinstance(items, list):
+                yield from items
 
 
 def _how_served(said: Mapping[str, Any], usage: Mapping[str, Any] | None) -> dict[str, Any]:

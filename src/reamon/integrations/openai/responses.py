@@ -1,6 +1,6 @@
 """Answers of OpenAI's Responses API."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from reamon.integrations.clients.answers import AnswerReader, TextPieces, count, error_of, said, section, sections, text
@@ -20,6 +20,18 @@ _ARGUMENTS: Final = (
     "response.custom_tool_call_input.delta",
     "response.mcp_call_arguments.delta",
 )
+
+
+def searches_of(items: Iterable[object]) -> dict[str, int]:
+    """The searches of the web among an answer's items, if any. Pages that were opened then are not paid for.
+
+    Example:
+        >>> searches_of([{"type": "web_search_call", "action": {"type": "search"}}, {"type": "message"}])
+        {'web_searches': 1}
+    """
+    calls = [item for item in items if isinstance(item, dict) and item.get("type") == "web_search_call"]
+    searches = sum(text(section(call, "action"), "type") in (None, "search") for call in calls)
+    return {"web_searches": searches} if searches else {}
 
 
 class ResponseReader(AnswerReader):
@@ -62,12 +74,19 @@ class ResponseReader(AnswerReader):
         usage = section(response, "usage")
         return ModelAnswer(
             output=[said(item) for item in sections(response, "output")] or self._pieces() or None,
-            usage=usage_of(usage, text(response, "model")) if usage else {},
+            usage={**(usage_of(usage, text(response, "model")) if usage else {}), **self._searches()},
             model=text(response, "model"),
             response_id=text(response, "id"),
             finish_reasons=_reasons(response),
             attributes={"openai.response.service_tier": text(response, "service_tier")},
         )
+
+    def _searches(self) -> dict[str, int]:
+        """Searches of the web, which its usage does not have; those of older servers are counted."""
+        searches = count(section(section(self._response, "tool_usage"), "web_search"), "num_requests")
+        if searches is None:
+            return searches_of(sections(self._response, "output") or self._done.values())
+        return {"web_searches": searches} if searches else {}
 
     def _ended(self, kind: str, response: Mapping[str, Any]) -> None:
         self.is_complete = True

@@ -33,10 +33,12 @@ _USAGE: Final = {
         "gen_ai.usage.details.cache_write_tokens",
         "llm.token_count.prompt_details.cache_write",
     ),
+    "cache_write_1h_tokens": ("gen_ai.usage.details.ephemeral_1h_input_tokens",),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning_tokens",
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.details.thoughts_tokens",
+        "gen_ai.usage.details.thinking_tokens",
         "gen_ai.usage.details.output_reasoning_tokens",
         "llm.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
