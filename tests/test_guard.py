@@ -143,6 +143,12 @@ def test_what_stops_the_process_is_not_contained() -> None:
         stop()
 
 
+def test_a_long_error_is_cut() -> None:
+    said = describe(ValueError("x" * 10_000_000))
+    assert said.endswith("x… 9995904 of 10000000 characters cut")
+    assert len(said) < 5_000
+
+
 def test_an_error_without_a_text_is_described_by_its_type() -> None:
     assert describe(ValueError("x")) == "ValueError: x"
     assert describe(UnprintableError()) == "UnprintableError"

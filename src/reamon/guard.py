@@ -18,6 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D")
 
+_LONGEST: Final = 4_096  # characters that an error may say
 _importing: Final = LateImport()
 
 
@@ -99,9 +100,12 @@ def guarded(default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
 
 
 def describe(error: BaseException) -> str:
-    """`Type: message`, even for an error whose `__str__` raises."""
+    """`Type: message`, cut if it is long; even for an error whose `__str__` raises."""
     try:
-        return writable(f"{type(error).__name__}: {error}")
+        text = str(error)
+        length = str.__len__(text)
+        cut = f"… {length - _LONGEST} of {length} characters cut" if length > _LONGEST else ""
+        return writable(f"{type(error).__name__}: {str.__getitem__(text, slice(_LONGEST))}{cut}")
     except Exception:
         return type(error).__name__
 

@@ -3,6 +3,9 @@
 import asyncio
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -109,3 +112,113 @@ def test_asyncio_is_not_imported_to_find_out() -> None:
         "assert not is_cancellation(ValueError()); assert 'asyncio' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def noted(notes: list[str]) -> BaseException:
+    error = raised(ValueError("x"))
+    error.__notes__ = notes
+    return error
+
+
+def chained(length: int) -> BaseException:
+    error: BaseException = ValueError("first")
+    for number in range(length):
+        following = ValueError(f"number {number}")
+        following.__cause__ = error
+        error = raised(following)
+    return error
+
+
+LARGE: dict[str, Callable[[int], BaseException]] = {
+    "a long text": lambda size: raised(ValueError("x" * size * 100)),
+    "a long key": lambda size: raised(KeyError("x" * size * 100)),
+    "an argument": lambda size: raised(ValueError(list(range(size)))),
+    "several arguments": lambda size: raised(ValueError("bad state", {"leads": dict.fromkeys(range(size))})),
+    "bytes": lambda size: raised(ValueError(bytes(size * 100))),
+    "a syntax error": lambda size: SyntaxError("bad", ("file.py", 1, 1, "x" * size * 100)),
+    "causes": lambda size: chained(size // 50),
+    "a group": lambda size: ExceptionGroup("all", [raised(ValueError(number)) for number in range(size // 50)]),
+    "notes": lambda size: noted(["a note"] * size),
+    "a long note": lambda size: noted(["x" * size * 100]),
+}
+
+
+@pytest.mark.parametrize("make", LARGE.values(), ids=LARGE.keys())
+def test_what_is_twenty_times_as_large_takes_no_longer_to_describe(make: Callable[[int], BaseException]) -> None:
+    def seconds(error: BaseException) -> float:
+        begun = time.thread_time()
+        described = describe_error(error)
+        assert len(described.message) + len(described.stack) < 40_000
+        return time.thread_time() - begun
+
+    small, large = make(10_000), make(200_000)
+    assert min(seconds(large) for _ in range(5)) < 5 * min(seconds(small) for _ in range(5)) + 0.001
+
+
+def test_of_a_long_chain_the_newest_are_told_and_the_last_is_last() -> None:
+    stack = describe_error(chained(1_000)).stack
+    assert stack.rstrip().endswith("ValueError: number 999")
+    assert "number 990" in stack
+    assert "The above exception was the direct cause of the following exception" in stack
+    assert "first" not in stack
+
+
+def test_of_a_large_group_some_are_told_and_the_rest_is_counted() -> None:
+    stack = describe_error(ExceptionGroup("all", [raised(ValueError(number)) for number in range(1_000)])).stack
+    assert "ValueError: 3" in stack
+    assert stack.rstrip().endswith("exceptions cut")
+
+
+def test_groups_in_groups_in_groups_come_to_an_end() -> None:
+    group: Exception = ValueError("leaf")
+    for _ in range(100):
+        group = ExceptionGroup("all", [group] * 20)
+    assert len(describe_error(group).stack) < 17_000
+
+
+def test_notes_are_told() -> None:
+    assert "while calling Ada\n" in describe_error(noted(["while calling Ada"])).stack
+
+
+def test_large_arguments_are_shown_as_a_payload_is() -> None:
+    assert describe_error(ValueError("bad", {"leads": ["Ada"] * 10_000})).message.startswith('["bad",{"leads":["Ada",')
+    assert describe_error(ValueError("bad", {"leads": ["Ada"]})).message == "('bad', {'leads': ['Ada']})"
+    assert describe_error(KeyError("lead")).message == "'lead'"
+
+
+def test_what_an_object_has_is_not_read_through_for_a_name_like_the_one_it_lacks() -> None:
+    class Lazy:
+        def __dir__(self) -> list[str]:
+            raise SystemExit("this asks the database")
+
+    with pytest.raises(AttributeError) as caught:
+        Lazy().lead  # type: ignore[attr-defined]  # noqa: B018
+    assert "'Lazy' object has no attribute 'lead'" in describe_error(caught.value).stack
+
+
+class Nameless(type):
+    """Answers nothing about its classes."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ("__module__", "__qualname__"):
+            raise RuntimeError(name)
+        return super().__getattribute__(name)
+
+
+class NamelessError(Exception, metaclass=Nameless):
+    """Of a class without a name."""
+
+
+class ClasslessError(Exception):
+    """Does not say what it is."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+
+@pytest.mark.parametrize("kind", [NamelessError, ClasslessError])
+def test_an_exception_that_does_not_say_what_it_is(kind: type[Exception]) -> None:
+    error = kind("x")
+    assert not is_cancellation(error)
+    assert describe_error(error).message == "x"
