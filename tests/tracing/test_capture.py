@@ -574,8 +574,19 @@ def test_a_limit_that_is_too_small_for_anything_is_said() -> None:
 # -- time ------------------------------------------------------------------------------------------------------------
 
 
+class Name(str):
+    """A kind of text."""
+
+    __slots__ = ()
+
+
 LARGE: dict[str, Callable[[int], Any]] = {
     "text": lambda size: "x" * (640_000 * size),
+    "text of a class of its own": lambda size: Name("x" * (6_400_000 * size)),
+    "a dict of long keys": lambda size: {f"{number} {'x' * (2_000 * size)}": number for number in range(500)},
+    "a model with many fields of its own": lambda size: OpenModel(
+        name="Ada", **{f"field {number}": number for number in range(40_000 * size)}
+    ),
     "text inside": lambda size: {"a": ["x" * (640_000 * size)]},
     "lone surrogates": lambda size: "\ud800" * (640_000 * size),
     "a list": lambda size: [0] * (640_000 * size),

@@ -7,7 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from pathlib import PurePath
 from types import FunctionType, MethodType
 from typing import Any
@@ -110,14 +110,17 @@ class Condenser:
         return msgspec.Raw(raw)
 
     def text(self, value: str, _depth: int = 0) -> str:
-        """A string, cut to the room that is left, with lone surrogates spelled out."""
-        length = len(value)
+        """A string, cut to the room that is left, with lone surrogates spelled out.
+
+        Only what fits is copied, and no method of a subclass is called.
+        """
+        length = str.__len__(value)
         keep = max(self.room, 0)
-        if length <= keep and value.isascii():
+        if length <= keep and type(value) is str and value.isascii():
             self.room -= length + _PUNCTUATION
             return value
         self.room -= min(length, keep) + _PUNCTUATION
-        clean = value[:keep].encode("utf-8", "backslashreplace").decode()
+        clean = str.__getitem__(value, slice(keep)).encode("utf-8", "backslashreplace").decode()
         return clean if length <= keep else f"{clean}… {_cut(length - keep, length, 'characters')}"
 
     def atom(self, value: Any, _depth: int = 0) -> Any:
@@ -305,7 +308,11 @@ def _read(value: Any, name: str) -> Any:
 
 def _pydantic(condenser: Condenser, value: Any, depth: int) -> Any:
     """A model's fields as they are: dumping would call validators and serializers, which may fail or do work."""
-    fields = {**value.__dict__, **(getattr(value, "__pydantic_extra__", None) or {})}
+    named, extra = value.__dict__, getattr(value, "__pydantic_extra__", None) or {}
+    length = len(named) + len(extra)
+    if length * ITEM_SIZE > condenser.room:  # the application's data, and not its fields: too many to copy
+        return condenser.fields(chain(named.items(), extra.items()), length, value, depth)
+    fields = {**named, **extra}
     raw = condenser.plain(fields)
     return raw if raw is not None else condenser.fields(fields.items(), len(fields), value, depth)
 
@@ -330,7 +337,7 @@ def _exception(condenser: Condenser, value: BaseException, depth: int) -> Any:
 
 _BY_TYPE: dict[type, "Handler"] = {
     enum.Enum: lambda condenser, value, depth: condenser.condense(value.value, depth - 1),
-    str: lambda condenser, value, depth: condenser.text(str.__str__(value), depth),
+    str: Condenser.text,
     bool: Condenser.atom,
     type(None): Condenser.atom,
     float: lambda condenser, value, depth: condenser.atom(float(value), depth),

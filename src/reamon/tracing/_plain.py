@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 ITEM_SIZE = 8
+MANY = 32
+"""Keys from which on a dict is taken for a table of the application's data, whose keys may be texts of any length."""
+
 _SMALL = (1 << 30) - 1  # what Python compares fastest, having one digit
 _LONG = 1 << 63  # integers from here on take msgspec long to spell out
 
@@ -15,7 +18,8 @@ def room_left(items: Iterable[Any], room: int) -> int:
     """What a container's items leave of `room` characters, roughly; negative if too large, or not plain throughout.
 
     Containers are sized before they are entered, so the work is bounded by the room; one that contains itself ends in a
-    RecursionError, which counts as not plain. Keys are not looked at: msgspec refuses those that JSON cannot have.
+    RecursionError, which counts as not plain. Of keys only the length is looked at, and that where there are many, as
+    they are then data and not names: msgspec refuses those that JSON cannot have.
     """
     if room < 0:
         return room
@@ -27,7 +31,9 @@ def room_left(items: Iterable[Any], room: int) -> int:
             if (item > _SMALL and item >= _LONG) or (item < 0 and item < -_LONG):
                 return -1
         elif kind is dict:
-            room = room_left(item.values(), room - ITEM_SIZE * len(item))
+            size = len(item)
+            beside = room - ITEM_SIZE * size if size < MANY else room_beside_keys(item, room)
+            room = room_left(item.values(), beside)
         elif kind is float:
             if item - item != 0:  # NaN or an infinity
                 return -1
@@ -40,3 +46,14 @@ def room_left(items: Iterable[Any], room: int) -> int:
         else:
             return -1
     return room
+
+
+def room_beside_keys(table: dict[Any, Any], room: int) -> int:
+    """What a dict's keys and places leave of `room`; negative if they are too large."""
+    room -= ITEM_SIZE * len(table)
+    if room < 0:
+        return room
+    try:
+        return room - sum(map(len, table))
+    except TypeError:  # numbers, or what JSON cannot have
+        return room

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from reamon.tracing._condense import Condenser
-from reamon.tracing._plain import ITEM_SIZE, room_left
+from reamon.tracing._plain import ITEM_SIZE, MANY, room_left
 
 DEFAULT_LIMIT = 64 * 1024
 """Bytes that one payload may take."""
@@ -36,8 +36,10 @@ def snapshot(value: Any, limit: int = DEFAULT_LIMIT) -> bytes:
     is_deep = False
     try:
         is_dict = type(value) is dict
-        items, size = (value.values(), len(value)) if is_dict else ((value,), 1)
-        room = room_left(items, limit - ITEM_SIZE * size)
+        if is_dict and len(value) < MANY:
+            room = room_left(value.values(), limit - ITEM_SIZE * len(value))
+        else:
+            room = room_left((value,), limit)
         if room >= 0:
             raw = encode(value)
             if len(raw) <= limit:
