@@ -231,7 +231,7 @@ class Worker:
                     edited, taken = self._stages.finish(span), finished
                 if edited is not None:
                     taken.append(edited)
-            except Exception as error:
+            except BaseException as error:  # of one span, and never the others' loss
                 guard.contain("worker", error)
 
     def _hand_over(self, begun: list[Span], finished: list[Span]) -> None:

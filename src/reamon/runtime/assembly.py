@@ -16,6 +16,7 @@ from reamon.protocols import Collector, Exporter, Processor
 from reamon.runtime.budgeting import ask, ask_no_more, collector_options, with_budgets
 from reamon.runtime.pruner import make_pruner
 from reamon.tracing import Clock, Recorder, Started, attach, detach, suppress, to_span
+from reamon.tracing.recorder import RECORDED
 
 if TYPE_CHECKING:
     from reamon.settings import MonitoringSettings
@@ -151,7 +152,12 @@ class Runtime:
 
     def _build(self, item: Any) -> Span | None:
         process_id = self.recorder.process_id
-        return item.to_span(process_id) if isinstance(item, Started) else to_span(item, process_id)
+        if isinstance(item, Started):
+            return item.to_span(process_id)
+        if item.generation == RECORDED:  # two threads ended it in the same moment
+            return None
+        item.generation = RECORDED
+        return to_span(item, process_id)
 
     def _age_of(self, item: Any) -> float:
         ended = item.root.start if isinstance(item, Started) else item.end_mark

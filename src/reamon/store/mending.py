@@ -11,14 +11,14 @@ import msgspec
 
 from reamon.model import Span
 
+_LONGEST_BITS = 14_000  # Python refuses to write out more than 4300 digits
 _INTEGERS = range(-(1 << 63), 1 << 63)
 
 
 def mended(span: Span) -> Span:
     """A copy of `span` whose text is valid Unicode ("?" for what is not) and whose integers fit; larger ones are text.
 
-    Raises:
-        ValueError: An integer is too large even to be written out.
+    Those that are too large even to be written out are named by their size.
     """
     copy: Span = _mended(span)
     return copy
@@ -33,7 +33,7 @@ def _mended(value: Any) -> Any:
         case bytes():
             return value.decode("utf-8", "replace").encode()
         case int() if value not in _INTEGERS:
-            return str(value)
+            return str(value) if value.bit_length() <= _LONGEST_BITS else f"an integer of {value.bit_length()} bits"
         case dict():
             return {_mended(key): _mended(item) for key, item in value.items()}
         case list():

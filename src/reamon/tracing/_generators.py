@@ -78,6 +78,9 @@ class TracedRun:
                 self._encode(item)
         except Exception as error:
             guard.contain("generator item", error)
+        except BaseException as error:  # what a signal's handler raises, where the generator does not see it
+            fail(span, error)
+            raise
 
     def ended(self) -> Pending | None:
         """The generator ended, or its consumer had enough. Returns what has to be waited for, if anything."""
@@ -85,7 +88,12 @@ class TracedRun:
         if span is None or recorder is None:
             return None
         end = recorder.now()
-        return finish(span, end, self._output())
+        output = None
+        try:
+            output = self._output()
+        finally:
+            pending = finish(span, end, output)
+        return pending
 
     def failed(self, error: BaseException) -> Pending | None:
         """The generator raised; what it had yielded until then is its output."""

@@ -1,5 +1,7 @@
 """From the handle to the record: an ended ActiveSpan becomes a Span, on the worker's thread."""
 
+from typing import Any
+
 import msgspec
 
 from reamon.model import CostData, Payload, Span, SpanKind, SpanLink, SpanStatus
@@ -88,7 +90,7 @@ def to_span(active: ActiveSpan, process_id: str) -> Span:
 
 def _with_details(span: Span, details: Details, links: tuple[SpanLink, ...] = ()) -> Span:
     return span.replace(
-        attributes={**details.attributes, **span.attributes},
+        attributes={**details.attributes, **_cut(details), **span.attributes},
         outcome=span.outcome or details.outcome,
         state_before=_payload(details.state_before),
         state_after=_payload(details.state_after),
@@ -101,6 +103,12 @@ def _with_details(span: Span, details: Details, links: tuple[SpanLink, ...] = ()
         links=links + tuple(details.links),
         queue_wait_ns=details.queue_wait_ns,
     )
+
+
+def _cut(details: Details) -> dict[str, Any]:
+    """What there was no room for, in numbers."""
+    cut = {"reamon.attributes_cut": details.attributes_cut, "reamon.events_cut": details.events_cut}
+    return {name: number for name, number in cut.items() if number}
 
 
 def _payload(raw: bytes | None) -> Payload | None:

@@ -15,9 +15,10 @@ from reamon.tracing._binding import Binding
 from reamon.tracing._plain import ITEM_SIZE, room_left
 from reamon.tracing._state import Spec
 from reamon.tracing._switch import switch
+from reamon.tracing._values import name_of
 from reamon.tracing.active import ActiveSpan
 from reamon.tracing.capture import encode, snapshot
-from reamon.tracing.lifecycle import begin
+from reamon.tracing.lifecycle import begin, finish
 from reamon.tracing.noop import SUPPRESSED, NoopSpan
 from reamon.tracing.recorder import Pending, Recorder
 
@@ -152,6 +153,9 @@ def _make_close(captures: bool) -> Close:
                     return queue.wake()
         except Exception as error:
             guard.contain("finish", error)
+        except BaseException:  # what a signal's handler raises goes its way, and the span is recorded
+            finish(span, end)
+            raise
         return None
 
     return close_span
@@ -159,15 +163,10 @@ def _make_close(captures: bool) -> Close:
 
 def _read_call_id(call_id_of: CallIdOf, arguments: Arguments) -> str | None:
     try:
-        return text_id(call_id_of(arguments))
+        return name_of(call_id_of(arguments))
     except Exception as error:
         guard.contain("call_id", error)
         return None
-
-
-def text_id(value: object) -> str | None:
-    """A conversation's id as text; an enum gives its value."""
-    return None if value is None else str(getattr(value, "value", value))
 
 
 def function_name(function: object) -> str:

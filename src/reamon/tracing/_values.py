@@ -7,16 +7,25 @@ from typing import Any
 
 import msgspec
 
-from reamon.guard import guard
+from reamon.guard import guard, guarded
 from reamon.model import Usage
-from reamon.model.cost import exact
+from reamon.model.cost import EXACT, exact
 from reamon.model.times import NANOS_PER_SECOND, from_datetime
 from reamon.model.usage import AMOUNTS, COUNTS
 from reamon.tracing._switch import switch
 from reamon.tracing.capture import DEFAULT_LIMIT, snapshot
 
-_SCALARS = frozenset((int, float, bool, type(None)))
 _SHORT = 256
+_LARGEST = 1 << 63  # from here on, integers do not fit where they are going
+_DIGITS = 19
+_LONGEST_AMOUNT = 100  # characters
+_MAGNITUDE = 30  # places before and behind the point
+
+LONGEST_NAME = 1_024
+"""Characters of a name, an id or a key."""
+
+LONGEST_TEXT = 16_384
+"""Characters of what people say about a span."""
 
 
 def usage_of(provider: object, model: object, consumed: Mapping[str, Any]) -> Usage:
@@ -26,20 +35,40 @@ def usage_of(provider: object, model: object, consumed: Mapping[str, Any]) -> Us
         if amount is None:
             continue
         try:
-            if name in COUNTS:
-                number: int | Decimal = int(amount)
-            elif name in AMOUNTS:
-                number = exact(amount)
-            else:
-                raise TypeError(f"record_usage() has no {name!r}; it takes {', '.join(COUNTS + AMOUNTS)}")
-            if number < 0:
-                raise ValueError(f"{name} is negative: {amount!r}")
-            amounts[name] = number
-        except (TypeError, ValueError, OverflowError) as error:
+            amounts[name] = _amount_of(name, amount)
+        except Exception as error:
             guard.contain("record_usage", error)
-    return Usage(
-        provider=None if provider is None else str(provider), model=None if model is None else str(model), **amounts
-    )
+    return Usage(provider=label_of(provider), model=label_of(model), **amounts)
+
+
+def _amount_of(name: str, amount: Any) -> int | Decimal:
+    if name in COUNTS:
+        if isinstance(amount, Decimal) and amount.is_finite() and amount.adjusted() >= _DIGITS:
+            raise ValueError(f"{name} is too large: {amount!r}")  # before a million digits of it are written out
+        number: int | Decimal = int(amount)
+    elif name in AMOUNTS:
+        number = amount_of(amount)
+    else:
+        raise TypeError(f"record_usage() has no {name!r}; it takes {', '.join(COUNTS + AMOUNTS)}")
+    if not 0 <= number < _LARGEST:
+        raise ValueError(f"{name} is {'negative' if number < 0 else 'too large'}: {amount!r}")
+    return number
+
+
+def amount_of(given: Any) -> Decimal:
+    """An amount, digit for digit, of a size that databases hold and that can be written out.
+
+    Raises:
+        ValueError: It is no finite number, or beyond all reason.
+    """
+    if isinstance(given, str) and str.__len__(given) > _LONGEST_AMOUNT:
+        raise ValueError("an amount has no such number of digits")
+    number = EXACT.plus(exact(given))
+    if not -_MAGNITUDE < number.adjusted() < _MAGNITUDE:
+        if number:
+            raise ValueError(f"{given!r} is beyond what can be recorded")
+        return Decimal(0)
+    return number
 
 
 def nanoseconds(moment: datetime | int | float) -> int:
@@ -51,7 +80,7 @@ def nanoseconds(moment: datetime | int | float) -> int:
     if isinstance(moment, datetime):
         nanos = from_datetime(moment)
     elif isinstance(moment, int) and not isinstance(moment, bool):
-        nanos = moment
+        nanos = int.__int__(moment)
     elif isinstance(moment, float):
         nanos = round(moment * NANOS_PER_SECOND)
     else:
@@ -69,13 +98,40 @@ def snapshot_of(value: Any) -> bytes:
 
 def plain(value: Any) -> Any:
     """An attribute's value as JSON has it, free of references into the application."""
-    if type(value) in _SCALARS and value == value:  # noqa: PLR0124 - NaN is not
-        return value
-    if type(value) is str and len(value) <= _SHORT and value.isascii():  # that, JSON takes as it is
+    kind = type(value)
+    if kind is str:
+        if len(value) <= _SHORT and value.isascii():  # that, JSON takes as it is
+            return value
+    elif kind is int:
+        if -_LARGEST <= value < _LARGEST:
+            return value
+    elif kind is bool or value is None or (kind is float and value - value == 0):  # not so NaN and the infinities
         return value
     return msgspec.json.decode(snapshot_of(value))
 
 
 def name_of(value: object) -> str | None:
     """A name that may be given as an enum."""
-    return None if value is None else str(getattr(value, "value", value))
+    return None if value is None else text_of(getattr(value, "value", value), LONGEST_NAME)
+
+
+label_of = guarded(default=None)(name_of)
+"""`name_of` of what stands beside something that must not be lost for it: a name that has no text costs the name."""
+
+
+def words_of(value: object) -> str | None:
+    """What somebody says, as text."""
+    return None if value is None else text_of(value, LONGEST_TEXT)
+
+
+def text_of(value: object, longest: int) -> str:
+    """`value` as text, with a marker for what was cut.
+
+    What comes out is a plain `str`, also of the application's own kinds of text, whose methods are not asked: they may
+    raise, and would go on doing so in our threads.
+    """
+    text = value if isinstance(value, str) else str(value)
+    length = str.__len__(text)
+    if length <= longest:
+        return text if type(text) is str else str.__getitem__(text, slice(None))
+    return f"{str.__getitem__(text, slice(longest))}… [reamon] {length - longest} of {length} characters cut"

@@ -3,20 +3,36 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
+from math import isfinite
 from typing import Any
 
 import msgspec
 
 from reamon.guard import guard, guarded
 from reamon.model import CostData, Decision, SpanEvent, SpanKind, SpanStatus
-from reamon.model.cost import exact, rounded
+from reamon.model.cost import rounded
 from reamon.model.ids import uuid7
 from reamon.model.times import NANOS_PER_SECOND
 from reamon.tracing._error import describe_error, is_cancellation
-from reamon.tracing._state import Details, Spec, Trace
+from reamon.tracing._state import ATTRIBUTES, Details, Spec, Trace, making
 from reamon.tracing._switch import switch
-from reamon.tracing._values import name_of, nanoseconds, plain, snapshot_of, usage_of
+from reamon.tracing._values import (
+    LONGEST_NAME,
+    amount_of,
+    label_of,
+    name_of,
+    nanoseconds,
+    plain,
+    snapshot_of,
+    text_of,
+    usage_of,
+    words_of,
+)
 
+_LONGEST_WAIT = 1 << 62
+_amount_beside = guarded(default=None)(lambda given: None if given is None else amount_of(given))
+_words_of = guarded(default=None)(words_of)
 _SETTABLE = frozenset(status.value for status in SpanStatus) - {"running", "interrupted"}
 
 
@@ -123,20 +139,26 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     @guarded(default=None)
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute. Values are captured as they are now."""
-        self._more().attributes[str(key)] = plain(value)
+        name = key if type(key) is str and len(key) <= LONGEST_NAME else text_of(key, LONGEST_NAME)
+        self._more().set(name, plain(value))
 
     @guarded(default=None)
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set several attributes."""
-        more = self._more().attributes
-        for key, value in attributes.items():
-            more[str(key)] = plain(value)
+        """Set several attributes. One that cannot be set does not cost the others."""
+        if type(attributes) is dict and len(attributes) <= ATTRIBUTES:
+            attributes = attributes.copy()  # in one step: another thread may change it
+        given = list(islice(attributes.items(), ATTRIBUTES + 1))
+        for key, value in given:
+            self.set_attribute(key, value)
+        if len(given) > ATTRIBUTES:
+            self._more().attributes_cut += len(attributes) - len(given)
 
     @guarded(default=None)
     def add_event(self, name: str, /, **attributes: Any) -> None:
         """Note that something happened now."""
-        event = SpanEvent(str(name), self._now(), {key: plain(value) for key, value in attributes.items()})
-        self._more().events.append(event)
+        moment = self._now()
+        said = {text_of(key, LONGEST_NAME): plain(value) for key, value in islice(attributes.items(), ATTRIBUTES)}
+        self._more().add(SpanEvent(text_of(name, LONGEST_NAME), moment, said))
 
     @guarded(default=None)
     def set_state(self, before: Any = None, after: Any = None) -> None:
@@ -162,11 +184,12 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
     @guarded(default=None)
     def set_status(self, status: str, reason: str | None = None) -> None:
         """Say how it went: "ok", "degraded", "error" or "cancelled", and why. It stands unless an exception leaves."""
-        if status not in _SETTABLE:
-            raise ValueError(f"set_status() takes one of {', '.join(sorted(_SETTABLE))}, not {status!r}")
+        word = name_of(status)
+        if word not in _SETTABLE:
+            raise ValueError(f"set_status() takes one of {', '.join(sorted(_SETTABLE))}, not {word!r}")
         more = self._more()
-        more.status = str(SpanStatus(status).value)
-        more.status_reason = None if reason is None else str(reason)
+        more.status = word
+        more.status_reason = _words_of(reason)
 
     @guarded(default=None)
     def set_outcome(self, outcome: str, **attributes: Any) -> None:
@@ -174,7 +197,7 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
 
         May be said on any span of the trace: the outcome is the trace's.
         """
-        self.trace.outcome = self._more().outcome = str(outcome)
+        self.trace.outcome = self._more().outcome = name_of(outcome)
         self.set_attributes(attributes)
 
     @guarded(default=None)
@@ -222,29 +245,34 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             price_version: Which edition of that source.
             effective_date: The date (ISO 8601) on which the price took effect.
         """
-        cost = None if amount is None else rounded(exact(amount))
+        cost = None if amount is None else rounded(amount_of(amount))
         if cost is not None and cost < 0:
             raise ValueError(f"a cost is not negative: {amount!r}")
         self._more().costs.append(
             CostData(
-                cost_type=str(cost_type),
+                cost_type=str(label_of(cost_type)),
                 amount=cost,
-                provider=name_of(provider),
-                model=name_of(model),
-                usage_units=None if usage_units is None else exact(usage_units),
-                unit=name_of(unit),
-                unit_cost=None if unit_cost is None else exact(unit_cost),
-                price_source=str(name_of(price_source)),
-                price_version=str(name_of(price_version)),
-                effective_date=name_of(effective_date),
+                provider=label_of(provider),
+                model=label_of(model),
+                usage_units=_amount_beside(usage_units),
+                unit=label_of(unit),
+                unit_cost=_amount_beside(unit_cost),
+                price_source=str(label_of(price_source)),
+                price_version=str(label_of(price_version)),
+                effective_date=label_of(effective_date),
             )
         )
 
     @guarded(default=None)
     def record_wait(self, seconds: float) -> None:
         """Record time spent waiting for a turn (a lock, a queue, a slot), apart from work. Called again, it adds."""
+        nanos = round(max(float(seconds), 0.0) * NANOS_PER_SECOND)
         more = self._more()
-        more.queue_wait_ns = (more.queue_wait_ns or 0) + round(max(float(seconds), 0.0) * NANOS_PER_SECOND)
+        with making.lock:
+            waited = (more.queue_wait_ns or 0) + nanos
+            if waited > _LONGEST_WAIT:
+                raise ValueError(f"nobody waits for {seconds!r} seconds")
+            more.queue_wait_ns = waited
 
     @guarded(default=None)
     def mark_first_token(self) -> None:
@@ -271,19 +299,19 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             action: What it decided to do.
         """
         self._more().decision = Decision(
-            next_agent=name_of(next_agent),
-            reasoning=None if reasoning is None else str(reasoning),
-            confidence=None if confidence is None else float(confidence),
-            action=name_of(action),
+            next_agent=label_of(next_agent),
+            reasoning=_words_of(reasoning),
+            confidence=_confidence_of(confidence),
+            action=label_of(action),
         )
 
     @guarded(default=None)
     def record_error(self, error: BaseException) -> None:
         """Record an exception that you handle yourself. The status becomes "error" unless you set another."""
         more = self._more()
-        more.error = describe_error(error)
         if more.status is None:
             more.status = "cancelled" if is_cancellation(error) else "error"
+        more.error = describe_error(error)
 
     @guarded(default=None)
     def end(self, end: datetime | int | float | None = None) -> None:
@@ -316,9 +344,20 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             return Details()  # too late: the worker may have made the record already
         details = self.details
         if details is None:
-            details = self.details = Details()
+            with making.lock:  # two threads that record at once must not make two
+                details = self.details
+                if details is None:
+                    details = self.details = Details()
         return details
 
     def _now(self) -> int:
         recorder = switch.recorder
         return self.start + self.trace.offset if recorder is None else recorder.now() + self.trace.offset
+
+
+@guarded(default=None)
+def _confidence_of(given: Any) -> float | None:
+    confidence = None if given is None else float(given)
+    if confidence is not None and not isfinite(confidence):
+        raise ValueError(f"a confidence is a number, not {confidence}")
+    return confidence

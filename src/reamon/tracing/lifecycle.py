@@ -150,11 +150,14 @@ def fail(span: ActiveSpan, error: BaseException) -> Pending | None:
             return None
         end = recorder.now()
         details = span._more()
-        if not isinstance(error, GeneratorExit) or details.status is None:
-            details.status = "cancelled" if is_cancellation(error) else "error"
-            details.error = describe_error(error)
-        pending = finish(span, end)
+        is_close = issubclass(type(error), GeneratorExit)
+        try:
+            if not is_close or details.status is None:
+                details.status = "cancelled" if is_cancellation(error) else "error"
+                details.error = describe_error(error)
+        finally:  # whatever comes out of the exception's own methods, or of a signal's handler meanwhile
+            pending = finish(span, end)
     except Exception as internal:
         guard.contain("fail", internal)
         return None
-    return None if isinstance(error, GeneratorExit) else pending
+    return None if is_close else pending

@@ -9,7 +9,7 @@ from reamon.guard import guard, guarded
 from reamon.model import SpanKind
 from reamon.tracing._state import Spec
 from reamon.tracing._switch import current, switch
-from reamon.tracing._values import nanoseconds
+from reamon.tracing._values import LONGEST_NAME, nanoseconds, text_of
 from reamon.tracing.active import ActiveSpan
 from reamon.tracing.lifecycle import begin
 from reamon.tracing.noop import NOOP, SUPPRESSED, NoopSpan
@@ -125,7 +125,7 @@ def _start(
     if recorder is None or here is SUPPRESSED or parent is SUPPRESSED:
         return NOOP
     enclosing = here if parent is None else parent
-    spec = _spec(kind if type(kind) is SpanKind else _kind(kind), str(name), agent_type)
+    spec = _spec(kind if type(kind) is SpanKind else _kind(kind), text_of(name, LONGEST_NAME), agent_type)
     offset = enclosing.trace.offset if isinstance(enclosing, ActiveSpan) else recorder.clock.offset
     return begin(recorder, spec, enclosing, None, call_id, None if start_ns is None else start_ns - offset)
 

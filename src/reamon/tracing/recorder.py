@@ -3,10 +3,11 @@
 import itertools
 import os
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from reamon.model.ids import RANDOM_BITS
 from reamon.processes import current_id
+from reamon.tracing._state import making
 from reamon.tracing._switch import switch
 from reamon.tracing.capture import DEFAULT_LIMIT
 from reamon.tracing.clock import Clock
@@ -79,6 +80,7 @@ class Recorder:
 
     def after_fork(self) -> None:
         """Become the recorder of a forked child: spans that the parent started are the parent's to finish."""
+        making.renew()
         self.unique_62 = unique_bits()
         self.process_id = current_id()
         self.generation = next_generation()
@@ -93,6 +95,9 @@ def unique_bits() -> Iterator[int]:
     """
     return itertools.count(int.from_bytes(os.urandom(8)) >> 65 - RANDOM_BITS)
 
+
+RECORDED: Final = -2
+"""The generation of a span whose record has been made: no other one is."""
 
 _generation = 0
 

@@ -1,6 +1,7 @@
 """The scope: what `trace_agent("x")` and its siblings return, a decorator and a context manager in one."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -9,7 +10,8 @@ from reamon.guard import guard, guarded
 from reamon.model import Payload, SpanKind
 from reamon.tracing._state import Spec
 from reamon.tracing._switch import current, switch
-from reamon.tracing._tracer import CallIdOf, Options, function_name, text_id
+from reamon.tracing._tracer import CallIdOf, Options, function_name
+from reamon.tracing._values import LONGEST_NAME, name_of, text_of
 from reamon.tracing.active import ActiveSpan
 from reamon.tracing.capture import snapshot
 from reamon.tracing.current import leave
@@ -19,9 +21,10 @@ from reamon.tracing.recorder import Pending
 from reamon.tracing.wrapping import wrap
 
 F = TypeVar("F")
+_TAGS = 1_000  # that one trace may have
 CAPTURES = (True, "input", "output", False)
-read_id = guarded(default=None)(text_id)
-"""`text_id` of what the application gives while it runs: an id that has no text costs the id, not the span."""
+read_id = guarded(default=None)(name_of)
+"""`name_of` of what the application gives while it runs: an id that has no text costs the id, not the span."""
 
 Entry = tuple[ActiveSpan | None, ActiveSpan | NoopSpan | None]
 """One time that a scope was entered: its span, or None if it records nothing, and what was current before."""
@@ -74,13 +77,13 @@ class Scope:
         if reduce is not None and not callable(reduce):
             raise DecoratorError(f"{label}(): reduce is called with the list of items, and {reduce!r} cannot be called")
         self._kind = kind
-        self._name = name
+        self._name = name if name is None or (type(name) is str and len(name) <= LONGEST_NAME) else name_of(name)
         self._call_id = call_id
-        self._agent_type = text_id(agent_type)
+        self._agent_type = name_of(agent_type)
         self._metadata = None if metadata is None else Payload(snapshot(dict(metadata)))
-        self._version = text_id(version)
-        self._project = text_id(project)
-        self._tags = tuple(str(tag) for tag in tags)
+        self._version = name_of(version)
+        self._project = name_of(project)
+        self._tags = tuple(text_of(tag, LONGEST_NAME) for tag in islice(tags, _TAGS)) if tags else ()
         self._options = Options(
             call_id=call_id,
             capture_input=capture in (True, "input"),
@@ -151,16 +154,19 @@ class Scope:
         """The entry that this exit belongs to: the innermost that is current here, where tasks share the scope."""
         entered = self._entered
         here = current.get()
-        while len(entered) > 1:
+        last = entered[-1]
+        if (last[0] or last[1]) is here:  # as usual
+            entered.remove(last)
+            return last
+        while True:  # threads share the list, so none is taken that was not looked at
             for entry in reversed(entered.copy()):
                 span, parent = entry
                 if (span or parent) is here:
                     entered.remove(entry)
                     return entry
             if not isinstance(here, ActiveSpan):
-                break
+                return entered.pop()
             here = here.parent
-        return entered.pop()
 
     def _spec(self, name: str) -> Spec:
         agent_type = self._agent_type or name if self._kind is SpanKind.AGENT else None
