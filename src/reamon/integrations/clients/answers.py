@@ -1,5 +1,6 @@
 """Answers: what a model says, put together from the documents that its API sends."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ class TextPieces:
         return bool(self._pieces)
 
 
-class AnswerReader:
+class AnswerReader(ABC):
     """Makes a `ModelAnswer` of an answer that comes as a whole, or in pieces.
 
     Attributes:
@@ -48,17 +49,17 @@ class AnswerReader:
         self.is_complete = False
         self.error: str | None = None
 
+    @abstractmethod
     def whole(self, document: Mapping[str, Any]) -> None:
         """The whole answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def piece(self, document: Mapping[str, Any]) -> bool:
         """One event of a stream; whether it holds a token, or a part of a tool call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self) -> ModelAnswer | None:
         """What has come so far; None if nothing has."""
-        raise NotImplementedError
 
 
 def section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
