@@ -5,7 +5,9 @@ import asyncio
 import collections
 import dataclasses
 import enum
+import gc
 import io
+import itertools
 import json
 import math
 import random
@@ -666,6 +668,26 @@ def test_a_value_that_another_thread_changes_meanwhile_is_captured_somehow() -> 
         sys.setswitchinterval(interval)
         stop.set()
         thread.join()
+
+
+def test_a_value_that_changes_while_a_garbage_collection_runs_is_captured() -> None:
+    value: dict[Any, Any] = {**dict.fromkeys(range(500)), "nan": math.nan}
+    changes = iter(range(1000, 1003))
+
+    def change(_phase: str, _facts: dict[str, int]) -> None:
+        value.update((number, None) for number in itertools.islice(changes, 1))
+
+    pairs = [(number, None) for number in range(5000)]  # so that Python has none left to use again, and makes new ones
+    threshold = gc.get_threshold()
+    gc.callbacks.append(change)
+    gc.set_threshold(50)
+    try:
+        shown = captured(value)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(change)
+    assert "499" in shown
+    assert len(pairs) == 5000
 
 
 class Talk(pydantic.BaseModel):

@@ -22,6 +22,7 @@ _NODE_SIZE = 12
 _PUNCTUATION = 3  # quotes and a comma, or brackets and one
 _MARKER = "[reamon]"
 _TYPES_KEPT = 4096
+_TRIES = 8
 _JSON_INT_BITS = 63
 _TEXT_INT_BITS = 4096
 _UNSET = object()
@@ -210,8 +211,17 @@ class Condenser:
         return None
 
     def _what_could_fit(self, parts: Iterable[Any]) -> list[Any]:
-        """At most so many parts as there may be room for, copied in one step that no other thread can disturb."""
-        return list(islice(parts, max(self.room, 0) // _NODE_SIZE + 1))
+        """At most so many parts as there may be room for, copied in one step.
+
+        A garbage collection in the middle of it may let another thread in; what that has changed is copied anew.
+        """
+        most = max(self.room, 0) // _NODE_SIZE + 1
+        for _ in range(_TRIES):
+            try:
+                return list(islice(parts, most))
+            except RuntimeError:  # changed meanwhile
+                continue
+        return list(islice(parts, most))
 
     def _key(self, key: Any) -> str:
         plain = self.condense(key, 2)
