@@ -23,7 +23,7 @@ def server() -> Iterator[LangSmithServer]:
 
 
 def connected(server: LangSmithServer, **options: Any) -> Connection:
-    return Connection(server.url, KEY, **{"connect_timeout": 1.0, "read_timeout": 0.3, **options})
+    return Connection(server.url, KEY, **{"connect_timeout": 10.0, "read_timeout": 10.0, **options})
 
 
 def post(connection: Connection, body: bytes = BODY) -> Answer:
@@ -46,7 +46,7 @@ def test_where_there_is_no_answer_it_is_said_why(
 ) -> None:
     server.fault = fault
     with pytest.raises(NoAnswer, match=says) as caught:
-        post(connected(server))
+        post(connected(server, read_timeout=0.3 if fault is Fault.HANG else 10.0))
     assert isinstance(caught.value.__cause__, cause)
     assert server.url.removeprefix("http://") in str(caught.value)
 

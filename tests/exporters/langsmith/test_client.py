@@ -41,7 +41,7 @@ def either(request: pytest.FixtureRequest) -> Iterator[LangSmithServer]:
 
 
 def client_of(server: LangSmithServer, **arguments: Any) -> LangSmithClient:
-    return LangSmithClient(KEY, server.url, "calls", **{"read_timeout": 2.0, **arguments})
+    return LangSmithClient(KEY, server.url, "calls", **{"read_timeout": 10.0, **arguments})
 
 
 def fill(client: LangSmithClient, number: int) -> list[str]:
@@ -378,7 +378,7 @@ def test_a_refusal_to_read_is_not_taken_for_an_old_server(server: LangSmithServe
 
 
 def test_the_connection_is_the_one_that_the_exporter_has(server: LangSmithServer) -> None:
-    exporter = LangSmithExporter(KEY, server.url, "elsewhere", read_timeout=2.0)
+    exporter = LangSmithExporter(KEY, server.url, "elsewhere", read_timeout=10.0)
     assert client_of(server)._service.connection is exporter._connection()
     assert client_of(server, workspace_id=str(uuid4()))._service.connection is not exporter._connection()
 

@@ -38,7 +38,7 @@ def server() -> Iterator[LangSmithServer]:
 
 
 def exporter_to(server: LangSmithServer, **options: Any) -> LangSmithExporter:
-    defaults = {"project": "calls", "connect_timeout": 1.0, "read_timeout": 0.3, "now": lambda: START_NS}
+    defaults = {"project": "calls", "connect_timeout": 10.0, "read_timeout": 10.0, "now": lambda: START_NS}
     return LangSmithExporter(KEY, server.url, **{**defaults, **options})
 
 
@@ -100,7 +100,8 @@ def test_whatever_goes_wrong_is_raised_and_the_next_attempt_delivers(
     server: LangSmithServer, fault: Fault, raised: type[ExportError], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    exporter, batch = exporter_to(server), [make_span() for _ in range(5)]
+    exporter = exporter_to(server, read_timeout=1.0 if fault is Fault.HANG else 10.0)
+    batch = [make_span() for _ in range(5)]
     server.fault = fault
     with pytest.raises(ExportError) as caught:
         exporter.export(batch)

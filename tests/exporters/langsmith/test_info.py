@@ -23,7 +23,7 @@ def server() -> Iterator[LangSmithServer]:
 
 
 def connected(server: LangSmithServer, **options: Any) -> Connection:
-    return Connection(server.url, KEY, **{"connect_timeout": 1.0, "read_timeout": 0.3, **options})
+    return Connection(server.url, KEY, **{"connect_timeout": 10.0, "read_timeout": 10.0, **options})
 
 
 def test_the_server_says_what_it_can_do(server: LangSmithServer) -> None:

@@ -36,7 +36,7 @@ def start_of_spans() -> datetime:
 
 
 def sending_to(server: LangSmithServer, *, batch_bytes: int = NO_LIMIT, compress: bool = True) -> Ingestion:
-    connection = Connection(server.url, KEY, connect_timeout=1.0, read_timeout=1.0)
+    connection = Connection(server.url, KEY, connect_timeout=10.0, read_timeout=10.0)
     return Ingestion(lambda: connection, batch_bytes=batch_bytes, compress=compress)
 
 

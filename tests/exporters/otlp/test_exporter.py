@@ -31,7 +31,7 @@ def server() -> Iterator[OTLPServer]:
 
 
 def exporter_to(server: OTLPServer, **options: Any) -> OTLPExporter:
-    defaults = {"headers": {"api-key": KEY}, "connect_timeout": 1.0, "read_timeout": 0.3}
+    defaults = {"headers": {"api-key": KEY}, "connect_timeout": 10.0, "read_timeout": 10.0}
     return OTLPExporter(server.base, **{**defaults, **options})
 
 
@@ -105,13 +105,13 @@ def test_each_fault_is_told_to_the_lane_at_once_and_asked_once(
     server: OTLPServer, fault: Fault, raised: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     server.always = fault
-    exporter = exporter_to(server)
+    exporter = exporter_to(server, read_timeout=1.0 if fault is HANG else 10.0)
     exporter.open()
     begun = time.monotonic()
     with caplog.at_level(logging.WARNING), pytest.raises(ExportError) as told:
         exporter.export([make_span("one"), make_span("two")])
     assert type(told.value) is raised
-    assert time.monotonic() - begun < 3.0
+    assert time.monotonic() - begun < 5.0
     assert len(server.requests) == 1
     assert [record for record in caplog.records if record.name.startswith("opentelemetry")] == []
     server.always = None
