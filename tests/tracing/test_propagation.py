@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -269,6 +270,35 @@ async def test_a_workflow_that_a_late_task_opens_is_linked_to_where_it_came_from
 async def late_workflow() -> None:
     """A workflow of its own."""
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("way", ["decorator", "block"])
+async def test_tasks_that_start_each_other_without_an_end_grow_no_chain(captured: Captured, way: str) -> None:
+    @reamon.trace_step
+    async def decorated(left: int) -> None:
+        go_on(left)
+
+    async def job(left: int) -> None:
+        if way == "decorator":
+            await decorated(left)
+        else:
+            with reamon.trace_step("job"):
+                go_on(left)
+
+    def go_on(left: int) -> None:
+        tasks.append(asyncio.create_task(job(left - 1)) if left else None)
+
+    tasks: list[asyncio.Task[None] | None] = []
+    with reamon.trace_workflow("turn", call_id="call-1"):
+        go_on(200)
+    while task := tasks.pop():
+        await task
+    assert len(captured.spans) == 201
+    assert max(len(span.ancestors) for span in captured.spans) == 63
+    roots = sorted((span for span in captured.spans if span.is_root), key=lambda span: span.start_ns)
+    assert [root.call_id for root in roots] == ["call-1"] * 4
+    for before, root in itertools.pairwise(roots):
+        assert [(link.trace_id, link.relation) for link in root.links] == [(before.trace_id, "parent_trace")]
 
 
 async def test_a_late_task_that_is_cancelled_is_recorded_so(captured: Captured) -> None:

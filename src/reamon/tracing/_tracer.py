@@ -95,7 +95,7 @@ def _make_open(spec: Spec, call_id_of: CallIdOf | None, options: Options) -> Ope
     def open_span(recorder: Recorder, parent: Parent, arguments: Arguments | None) -> ActiveSpan | None:
         try:
             # The usual case, with `snapshot` and `begin` written out.
-            if is_simple and type(parent) is ActiveSpan and arguments is not None:
+            if is_simple and type(parent) is ActiveSpan and not parent.end_mark and arguments is not None:
                 limit = recorder.payload_limit
                 if room_left(arguments.values(), limit - ITEM_SIZE * len(arguments)) >= 0:
                     raw_input = encode(arguments)

@@ -17,6 +17,9 @@ from reamon.tracing.recorder import Pending, Recorder
 
 _WORKFLOW = SpanKind.WORKFLOW
 _AGENT = SpanKind.AGENT
+_ENDED = 64
+"""So many spans, one below the other, may have ended when another one starts below them. Where there are more, tasks
+start each other without an end: what they are below would only grow, and with it each record."""
 
 RootLinks = Callable[[], Sequence[SpanLink]]
 root_links: Final[list[RootLinks]] = []
@@ -31,7 +34,7 @@ def begin(
     call_id: str | None = None,
     start: int | None = None,
 ) -> ActiveSpan:
-    """Start a span below `parent`, or a trace where there is none or the span is a workflow.
+    """Start a span below `parent`, or a trace where there is none, the span is a workflow, or all above ended long ago.
 
     Args:
         recorder: The recorder of this process.
@@ -41,7 +44,7 @@ def begin(
         call_id: The conversation, for a span that opens a trace.
         start: Monotonic nanoseconds, if not now.
     """
-    if type(parent) is not ActiveSpan or spec.kind is _WORKFLOW:
+    if type(parent) is not ActiveSpan or spec.kind is _WORKFLOW or (parent.end_mark and _has_left_behind(parent)):
         return _open_trace(recorder, spec, parent, raw_input, call_id, start)
     return ActiveSpan(
         spec,
@@ -53,6 +56,16 @@ def begin(
         recorder.generation,
         next(parent.trace.agents) if spec.kind is _AGENT else None,
     )
+
+
+def _has_left_behind(parent: ActiveSpan) -> bool:
+    """Whether a span and so many above it have ended that what starts now is no part of what they belong to."""
+    node: ActiveSpan | None = parent
+    for _ in range(_ENDED):
+        if node is None or not node.end_mark:
+            return False
+        node = node.parent
+    return True
 
 
 def _open_trace(
