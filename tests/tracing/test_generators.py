@@ -225,6 +225,26 @@ def test_a_thrown_exception_may_be_dealt_with(captured: Captured) -> None:
     assert (output(span), span.status) == (["waiting", "refused", "waiting"], "ok")
 
 
+def counting() -> Generator[int, None, str]:
+    """Count, and say how far when the consumer has had enough."""
+    number = 0
+    try:
+        while True:
+            number += 1
+            yield number
+    except GeneratorExit:
+        return f"up to {number}"
+
+
+def test_what_a_closed_generator_returns_is_told_as_python_does(captured: Captured) -> None:
+    def closed(counter: Generator[int, None, str]) -> Any:
+        close: Callable[[], Any] = counter.close
+        return [next(counter), next(counter), close()]
+
+    assert closed(reamon.trace_tool(counting)()) == closed(counting())
+    assert output(captured.one("counting")) == [1, 2]
+
+
 async def test_a_thrown_exception_may_be_dealt_with_by_an_async_one(captured: Captured) -> None:
     @reamon.trace_step
     async def patient() -> AsyncIterator[str]:
