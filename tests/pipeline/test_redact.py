@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reamon.model import SpanEvent
+from reamon.model import Payload, SpanEvent
 from reamon.pipeline.redact import REDACTED, RedactKeys
 from reamon.testing import make_span
 
@@ -57,3 +57,11 @@ def test_no_value_of_a_secret_key_is_left(value: Any, key: str) -> None:
     payload = RedactKeys([key])(span).input
     assert payload is not None
     assert b"SECRET" not in payload.raw
+
+
+def test_a_payload_may_be_nested_deeper_than_two_calls_a_level_can_be() -> None:
+    span = make_span(input=None)
+    deep = b'{"a":[' * 350 + b'{"password":"SECRET"}' + b"]}" * 350
+    payload = RedactKeys(["password"])(span.replace(input=Payload(deep))).input
+    assert payload is not None
+    assert payload.raw == deep.replace(b"SECRET", REDACTED.encode())

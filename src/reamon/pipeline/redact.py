@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from reamon.model import Payload, Span
 
 REDACTED = "[redacted]"
+_CONTAINERS = (dict, list, tuple)
 _PAYLOADS = ("input", "output", "state_before", "state_after", "metadata")
 
 
@@ -49,14 +50,21 @@ class RedactKeys:
         return span.replace(**changes) if changes else span
 
     def clean(self, value: Any) -> Any:
-        """A copy of a JSON-like value, redacted."""
-        if isinstance(value, dict):
-            return {
-                key: REDACTED if str(key).lower() in self._keys else self.clean(item) for key, item in value.items()
-            }
-        if isinstance(value, list | tuple):
-            return [self.clean(item) for item in value]
-        return value
+        """A copy of a JSON-like value, redacted. It may be nested deeper than Python's calls."""
+        copies: list[Any] = [value]
+        unread: list[tuple[Any, Any]] = [(copies, 0)] if isinstance(value, _CONTAINERS) else []
+        while unread:
+            holder, place = unread.pop()
+            item = holder[place]
+            if isinstance(item, dict):
+                copy: Any = {key: REDACTED if str(key).lower() in self._keys else inner for key, inner in item.items()}
+                places = copy.items()
+            else:
+                copy = list(item)
+                places = enumerate(copy)
+            holder[place] = copy
+            unread += [(copy, key) for key, inner in places if isinstance(inner, _CONTAINERS)]
+        return copies[0]
 
 
 def _any_of(keys: Iterable[str]) -> bytes:
