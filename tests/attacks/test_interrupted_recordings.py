@@ -40,6 +40,7 @@ def between(function: str, action: Callable[[], object], moment: int, work: Call
 
     threads: list[threading.Thread] = []
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 tells of no instruction unless a frame wanted it beforehand
     sys.settrace(trace)
     try:
         work()
