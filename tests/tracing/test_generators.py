@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import aclosing, contextmanager
@@ -344,6 +345,56 @@ async def test_an_async_one_that_is_left_lying_is_ended_by_the_loop(captured: Ca
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert captured.one("async_words").status == "ok"
+
+
+@reamon.trace_step
+async def slow_to_close() -> AsyncIterator[int]:
+    """Yield, and take a while to clean up."""
+    try:
+        yield 1
+        yield 2
+    finally:
+        await asyncio.sleep(0)
+        reamon.current_span().set_attribute("closed", True)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("way", ["at its end", "when it is collected"])
+def test_the_loop_closes_one_that_was_left_half_way_once(captured: Captured, way: str) -> None:
+    complaints: list[Any] = []
+    kept: list[Any] = []
+
+    async def leave_half_way() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+        for _ in range(5):
+            generator = slow_to_close()
+            assert await anext(generator) == 1
+            if way == "at its end":
+                kept.append(generator)
+            else:  # with itself, in a ring that only the garbage collector opens
+                ring: list[Any] = [generator]
+                ring.append(ring)
+                del generator, ring
+        gc.collect()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    asyncio.run(leave_half_way())
+    gc.collect()
+    assert complaints == []
+    assert [(span.status, span.attributes) for span in captured.spans] == [("ok", {"closed": True})] * 5
+
+
+def test_the_loops_hooks_are_as_they_were(captured: Captured) -> None:
+    seen: list[Any] = []
+
+    async def consume() -> None:
+        before = sys.get_asyncgen_hooks()
+        seen.extend([sys.get_asyncgen_hooks() == before async for _ in slow_to_close()])
+
+    asyncio.run(consume())
+    assert seen == [True, True]
+    assert captured.one("slow_to_close").status == "ok"
 
 
 def test_cleaning_up_after_an_early_break_happens_inside_the_span(captured: Captured) -> None:

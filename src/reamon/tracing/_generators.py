@@ -1,6 +1,8 @@
 """Traced generators: a span from the first advance to the end, current inside and never in the consumer."""
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
+from types import AsyncGeneratorType
 from typing import Any, Protocol
 
 from reamon.guard import guard
@@ -195,7 +197,8 @@ async def drive_async(generator: AsyncGenerator[Any, Any], begin: Callable[[], A
     """The same of an async one."""
     run = begin()
     step: Any
-    step, sent = generator.asend, None
+    sent: Any
+    step, sent = _unseen, generator
     while True:
         consumer = run.resume()
         try:
@@ -221,6 +224,26 @@ async def drive_async(generator: AsyncGenerator[Any, Any], begin: Callable[[], A
             raise
         except BaseException as error:  # the consumer's athrow(): the generator's to deal with
             step, sent = generator.athrow, error
+
+
+def _unseen(generator: AsyncGenerator[Any, Any]) -> Any:
+    """The first advance of a generator, of which the event loop does not learn.
+
+    It would close it when it ends, or when the garbage collector comes by, and that twice: once by itself and once
+    through ours, where one of the two finds it "already running".
+    """
+    if not isinstance(generator, AsyncGeneratorType):
+        return generator.asend(None)
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, _leave_alone)
+    try:
+        return generator.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+def _leave_alone(_generator: AsyncGenerator[Any, Any]) -> None:
+    """What the garbage collector calls: ours, which is collected with it, closes it."""
 
 
 async def _aclose(generator: AsyncGenerator[Any, Any], run: Advances) -> None:
