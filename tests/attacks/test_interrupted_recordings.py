@@ -10,6 +10,7 @@ import pytest
 
 import reamon
 from reamon.guard import guard
+from reamon.pipeline.commits import Commits
 from reamon.testing import Captured, capture_spans
 from reamon.tracing import forget_capture, register_capture
 
@@ -89,6 +90,20 @@ def test_a_span_that_two_threads_end_at_once_is_recorded_once(captured: Captured
     count = moments("end", trial)
     assert count > 10
     assert len(captured.spans) == count
+
+
+def test_calls_that_join_a_commit_at_once_all_wait_for_the_same() -> None:
+    def trial(run: Any) -> None:
+        commits, groups = Commits(timeout=60.0), []
+        commits.is_served = True
+
+        def wait() -> None:
+            groups.append(commits.join())
+
+        run(wait, wait)
+        assert set(groups) == {commits.close_group()}, "one of the two waits for what nobody finishes"
+
+    assert moments("join", trial) > 10
 
 
 def test_a_scope_that_threads_share_ends_the_span_of_each(captured: Captured) -> None:

@@ -56,6 +56,22 @@ def test_who_joins_before_the_worker_comes_is_in_one_group(commits: Commits) -> 
     assert joined(commits) is not first
 
 
+def test_a_call_that_joins_while_the_worker_ends_waits_for_nothing() -> None:
+    class Ending(Commits):
+        looks = 0
+
+        @property
+        def is_served(self) -> bool:
+            """As the second look finds it, the worker has ended since the first."""
+            self.looks += 1
+            return self.looks == 1
+
+        @is_served.setter
+        def is_served(self, _: bool) -> None: ...
+
+    assert is_done(joined(Ending(timeout=60.0)))
+
+
 def test_a_group_is_finished_when_every_lane_has_kept_its_part(commits: Commits) -> None:
     one, two = Lane(), Lane(3)
     group = joined(commits)

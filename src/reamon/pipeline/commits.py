@@ -3,10 +3,12 @@
 from _thread import allocate_lock
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
+
+_GROUP: Final = "group"
 
 
 class Holder(Protocol):
@@ -94,27 +96,26 @@ class Commits:
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self.is_served = False
-        self._open: Commit | None = None
+        self._open: dict[str, Commit] = {}  # one or none: a dict lets one thread alone put it there, without a lock
         self._handed_over: list[tuple[Commit, list[tuple[Holder, int]]]] = []
 
     @property
     def is_wanted(self) -> bool:
         """Whether somebody waits for the worker."""
-        return self._open is not None
+        return bool(self._open)
 
     def join(self) -> Commit | None:
         """Wait with the others: what to wait for, if anybody sees to it."""
         if not self.is_served:
             return None
-        group = self._open
-        if group is None:
-            group = self._open = Commit(self._timeout)
+        group = self._open.get(_GROUP) or self._open.setdefault(_GROUP, Commit(self._timeout))
+        if not self.is_served:  # the worker has ended since the first look, and sees to no group any more
+            group.finish()
         return group
 
     def close_group(self) -> Commit | None:
         """The group whose spans are all in the queue by now; the next span opens another one."""
-        group, self._open = self._open, None
-        return group
+        return self._open.pop(_GROUP, None)
 
     def hand_over(self, group: Commit, marks: Iterable[tuple[Holder, int]]) -> None:
         """The spans of `group` are with the lanes, each of which has taken in so many until now."""
