@@ -85,6 +85,27 @@ def at_exit():
     assert stored_names(tmp_path / ".reamon" / "reamon.db") == ["at exit"]
 
 
+def test_an_exit_waits_for_the_shutdown_of_a_thread_that_it_would_end(tmp_path: Path) -> None:
+    script(
+        tmp_path,
+        """
+begun = threading.Event()
+
+def slow(span):
+    begun.set()
+    time.sleep(0.5)
+    return span
+
+reamon.configure(processors=[slow], flush_interval=10)
+with reamon.trace_workflow("last"):
+    pass
+threading.Thread(target=reamon.shutdown, args=(20,), daemon=True).start()
+begun.wait(20)
+""",
+    )
+    assert stored_names(tmp_path / ".reamon" / "reamon.db") == ["last"]
+
+
 def test_spans_of_threads_that_outlive_the_main_one_are_stored(tmp_path: Path) -> None:
     script(
         tmp_path,

@@ -72,3 +72,43 @@ def test_a_reset_queue_is_empty_and_counts_anew() -> None:
     recorded(queue, 4)
     queue.reset()
     assert (len(queue), queue.dropped, queue.wake_at) == (0, 0, 1)
+
+
+def test_what_comes_after_it_was_bequeathed_goes_to_the_heir() -> None:
+    calls: list[int] = []
+    queue, heir = SpanQueue(100, lambda: None, is_even), SpanQueue(100, lambda: calls.append(1), is_even)
+    for item in (1, 2):  # the second does not wake it: the worker has its hands full
+        recorded(queue, item)
+    queue.bequeath(heir)
+    for item in (3, 4):
+        recorded(queue, item)
+    assert list(heir) == [1, 2, 3, 4]
+    assert calls
+
+
+def test_a_heir_may_have_an_heir() -> None:
+    queues = [SpanQueue(100, lambda: None, is_even) for _ in range(3)]
+    queues[0].bequeath(queues[1])
+    queues[1].bequeath(queues[2])
+    recorded(queues[0], 2)
+    assert list(queues[2]) == [2]
+
+
+def test_who_was_waking_while_it_was_bequeathed_passes_on() -> None:
+    heir = SpanQueue(100, lambda: None, is_even)
+
+    class Overtaken(SpanQueue):
+        def __len__(self) -> int:
+            if self.is_overtaken:  # between the look at the queue and what follows from it
+                self.is_overtaken = False
+                self.bequeath(heir)
+            return super().__len__()
+
+        is_overtaken = False
+
+    queue = Overtaken(100, lambda: None, is_even)
+    queue.append(2)
+    queue.is_overtaken = True
+    queue.wake()
+    recorded(queue, 4)
+    assert list(heir) == [2, 4]

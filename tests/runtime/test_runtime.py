@@ -18,6 +18,7 @@ from reamon.guard import guard
 from reamon.model import Span
 from reamon.protocols import Additions
 from reamon.settings import MonitoringSettings
+from reamon.tracing import Clock
 from support.exporters import Failing, Gate, Sink, wait_until
 
 
@@ -243,6 +244,74 @@ def test_what_finishes_while_it_is_configured_anew_is_not_lost() -> None:
     configuring.join(20)
     assert reamon.flush(20)
     assert len(first.spans) == len(second.spans) == 2
+
+
+def test_a_call_that_was_ending_while_it_was_configured_anew_is_recorded() -> None:
+    gate, ending = Gate(), threading.Event()
+
+    def now() -> int:
+        if ending.is_set() and threading.current_thread() is thread:
+            gate()
+        return time.monotonic_ns()
+
+    def work() -> None:
+        span = reamon.start_span("step", "late")
+        ending.set()
+        span.end()
+
+    first, second = Sink("first"), Sink("second")
+    thread = threading.Thread(target=work)
+    configure(first, clock=Clock(now))
+    thread.start()
+    assert gate.reached.wait(20)  # it has looked at where its span goes, and not yet put it there
+    configure(second)
+    gate.open()
+    thread.join(20)
+    assert reamon.flush(20)
+    assert second.names == ["late"]
+    assert reamon.stats().recorded == 1
+
+
+def test_a_call_that_was_ending_while_recording_was_switched_off_is_not_recorded() -> None:
+    configured = configure(Sink())
+    turn()
+    off = configure(Sink("off"), enabled=False)
+    configured.pipeline.queue.append("late")
+    configured.pipeline.queue.wake()
+    assert not off.pipeline.queue
+
+
+@pytest.mark.parametrize("ask", [reamon.shutdown, reamon.flush])
+def test_who_asks_while_another_thread_shuts_down_waits_for_it(ask: Any) -> None:
+    gate = Gate()
+    sink = Sink(before=gate)
+    configure(sink)
+    turn()
+    stopping = threading.Thread(target=reamon.shutdown, args=(20,))
+    stopping.start()
+    assert gate.reached.wait(20)
+    wait_until(lambda: not reamon.enabled())
+    assert reamon.stats().recorded == 2
+    assert ask(0.05) is False
+    threading.Timer(0.1, gate.open).start()
+    assert ask(20) is True
+    assert len(sink.spans) == 2
+    stopping.join(20)
+
+
+def test_an_exporter_that_flushes_or_shuts_down_at_its_end_does_not_wait_for_itself() -> None:
+    answers: list[Any] = []
+
+    class Asking(Sink):
+        def shutdown(self, timeout: float) -> None:
+            answers.extend([reamon.flush(timeout), reamon.shutdown(timeout)])
+
+    configure(Asking())
+    turn()
+    begun = time.monotonic()
+    assert reamon.shutdown(30)
+    assert answers == [True, True]
+    assert time.monotonic() - begun < 10
 
 
 def test_the_same_exporter_may_be_configured_again() -> None:

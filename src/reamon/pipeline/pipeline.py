@@ -139,6 +139,10 @@ class Pipeline:
         self._outbox.close()
         return all(safe) and not self._worker.waiting
 
+    def bequeath(self, heir: "Pipeline") -> None:
+        """Once shut down: what calls that were ending meanwhile still append here goes to `heir`."""
+        self._worker.bequeath(heir.queue)
+
     def hold_still(self) -> Callable[[], None]:
         """Wait, for a moment at most, until none of our threads is inside of a library that a fork could catch there.
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from reamon.pipeline.commits import Commit, Commits
@@ -36,6 +37,7 @@ class SpanQueue(deque[Any]):
         self._on_wake = on_wake
         self._is_finished = is_finished
         self._dropping = threading.RLock()
+        self._heir: SpanQueue | None = None
         self.dropped = 0
 
     @property
@@ -52,8 +54,25 @@ class SpanQueue(deque[Any]):
             time.sleep(_PAUSE)
         else:
             self.wake_at = self._crowd + 1
+        if self._heir is not None:  # looked at last: the line above undoes what `bequeath` has set
+            return self._pass_on(self._heir)
         self._on_wake()
         return None
+
+    def bequeath(self, heir: "SpanQueue") -> None:
+        """Pass on what waits, and what comes yet; no worker takes from here any more.
+
+        A call that was ending when another configuration came has looked at this queue before, and appends to it after.
+        """
+        self._heir = heir
+        self._pass_on(heir)
+
+    def _pass_on(self, heir: "SpanQueue") -> Commit | None:
+        self.wake_at = 0  # from here on each span comes by `wake`
+        with suppress(IndexError):  # it is empty
+            while True:
+                heir.append(self.popleft())
+        return heir.wake() if len(heir) >= heir.wake_at else None
 
     def sleep(self) -> bool:
         """Ask to be woken by the next span. Returns whether one has come already."""
@@ -106,5 +125,4 @@ class DurableQueue(SpanQueue):
         """Wake the worker, and wait with the others."""
         self._on_wake()  # the first span starts the worker
         commit = self._commits.join()
-        super().wake()
-        return commit
+        return super().wake() or commit

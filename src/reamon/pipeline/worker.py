@@ -134,6 +134,11 @@ class Worker:
         if self._thread is not None:
             self._thread.join(max(deadline - time.monotonic(), 0.0))
 
+    def bequeath(self, heir: SpanQueue) -> None:
+        """Once stopped, let `heir` have what the queue still gets; not so where the thread hangs, and may yet go on."""
+        if self._thread is None or not self._thread.is_alive():
+            self.queue.bequeath(heir)
+
     def after_fork(self) -> None:
         """Begin anew in a child: what waits is the parent's to deliver. The next span starts the thread."""
         self.queue.reset()
@@ -175,6 +180,8 @@ class Worker:
             with self._drained:
                 self._done = wanted
                 self._drained.notify_all()
+        if self.queue:  # calls that ended during the last drain
+            self._drain()
         if self._commits is not None:
             self._commits.stop()
 

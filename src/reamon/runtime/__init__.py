@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import time
+from _thread import LockType, allocate_lock
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reamon import processes
 from reamon.errors import ConfigurationError
@@ -17,7 +18,8 @@ from reamon.guard import guard, log
 from reamon.pipeline import Stats
 from reamon.protocols import Collector, Exporter, Processor
 from reamon.runtime.assembly import Runtime, assemble, resolve_settings
-from reamon.tracing import Clock, detach
+from reamon.tracing import Clock, detach, innermost
+from reamon.tracing.noop import SUPPRESSED
 
 if TYPE_CHECKING:
     from reamon.settings import MonitoringSettings
@@ -38,8 +40,20 @@ _NOTHING: Final = Stats(
     lanes={},
 )
 
+
+class _Stop(NamedTuple):
+    """A runtime that is coming to its end, on which thread, and what is locked until then.
+
+    The lock is one of its own for each stop: a signal handler may come in at any moment, and stop another runtime.
+    """
+
+    runtime: Runtime
+    thread: int
+    unfinished: LockType
+
+
 _runtime: Runtime | None = None
-_stopping: Runtime | None = None
+_stopping: _Stop | None = None
 _last_stats: Stats = _NOTHING
 _lock = threading.RLock()
 
@@ -97,7 +111,9 @@ def configure(
         runtime.record()
         try:
             if before is not None:
-                _stop(before, resolved.shutdown_timeout)
+                _stop(_announce(before), resolved.shutdown_timeout)
+                if resolved.enabled:
+                    before.pipeline.bequeath(runtime.pipeline)
             runtime.start()
         except BaseException:
             _runtime = None
@@ -121,7 +137,7 @@ def flush(timeout: float = 5.0, *, until: str = "acknowledged") -> bool:
     if until not in ("acknowledged", "durable"):
         raise ConfigurationError(f"flush(until={until!r}): until is 'acknowledged' or 'durable'")
     runtime = _runtime
-    return True if runtime is None else runtime.flush(timeout, durable=until == "durable")
+    return _await_stop(timeout) if runtime is None else runtime.flush(timeout, durable=until == "durable")
 
 
 def shutdown(timeout: float = 5.0) -> bool:
@@ -134,17 +150,20 @@ def shutdown(timeout: float = 5.0) -> bool:
     Returns:
         Whether everything is delivered or on disk.
     """
-    global _runtime
+    global _runtime  # noqa: PLW0603 - one process, one runtime
     deadline = time.monotonic() + timeout
     # Another thread may be in `configure()`, waiting for an exporter that never opens: half of the time has to do.
     has_lock = _lock.acquire(timeout=min(max(timeout / 2, 0.0), _LONGEST_WAIT))
     try:
-        runtime, _runtime = _runtime, None
+        runtime = _runtime
+        stop = None if runtime is None else _announce(runtime)
+        _runtime = None
         detach()
     finally:
         if has_lock:
             _lock.release()
-    return True if runtime is None else _stop(runtime, deadline - time.monotonic())
+    left = deadline - time.monotonic()
+    return _await_stop(left) if stop is None else _stop(stop, left)
 
 
 async def aflush(timeout: float = 5.0, *, until: str = "acknowledged") -> bool:  # noqa: ASYNC109 - bounds a thread's work
@@ -170,7 +189,9 @@ def stats() -> Stats:
         >>> stats().dropped
         {}
     """
-    runtime = _runtime
+    runtime, stopping = _runtime, _stopping
+    if runtime is None and stopping is not None:
+        runtime = stopping.runtime
     return _last_stats if runtime is None else runtime.pipeline.stats()
 
 
@@ -194,19 +215,45 @@ def _hook_into_process(settings: "MonitoringSettings") -> None:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
-def _stop(runtime: Runtime, timeout: float) -> bool:
+def _announce(runtime: Runtime) -> _Stop:
+    """Say that this thread is about to stop `runtime`, before others find that it is no longer there."""
+    global _stopping  # noqa: PLW0603 - one process, one of it
+    stop = _Stop(runtime, threading.get_ident(), allocate_lock())
+    stop.unfinished.acquire()
+    _stopping = stop
+    return stop
+
+
+def _stop(stop: _Stop, timeout: float) -> bool:
     global _stopping, _last_stats  # noqa: PLW0603 - one process, one of each
-    _stopping = runtime
     try:
-        return runtime.shutdown(timeout)
+        return stop.runtime.shutdown(timeout)
     finally:
-        _stopping = None
-        _last_stats = runtime.pipeline.stats()
+        _last_stats = stop.runtime.pipeline.stats()
+        if _stopping is stop:
+            _stopping = None
+        stop.unfinished.release()
+
+
+def _await_stop(timeout: float) -> bool:
+    """Wait for what another thread is shutting down. Returns whether nothing of it is lost.
+
+    Our own threads do not wait, since the shutdown waits for them.
+    """
+    stop = _stopping
+    if stop is None or stop.thread == threading.get_ident() or innermost() is SUPPRESSED:
+        return True
+    if not stop.unfinished.acquire(timeout=min(max(timeout, 0.0), _LONGEST_WAIT)):
+        return False
+    stop.unfinished.release()
+    return not any(_last_stats.pending.values())
 
 
 def _at_exit(share: float = 1.0) -> None:
     """Shut down, in that share of the time that this may take."""
-    runtime = _runtime
+    runtime, stopping = _runtime, _stopping
+    if runtime is None and stopping is not None:
+        runtime = stopping.runtime
     if runtime is not None and not shutdown(runtime.settings.shutdown_timeout * share):
         log("reamon", logging.WARNING, "exit_incomplete", lost=_last_stats.pending)
 
@@ -216,8 +263,9 @@ def _on_sigterm(number: int, _frame: FrameType | None) -> None:
     interrupted = _stopping
     share = 1.0 if interrupted is None or _runtime is None else 0.5
     if interrupted is not None:  # the signal came in the middle of a shutdown, which will not go on
-        interrupted.pipeline.shutdown(interrupted.settings.shutdown_timeout * share)
-    _at_exit(share)
+        interrupted.runtime.pipeline.shutdown(interrupted.runtime.settings.shutdown_timeout * share)
+    if _runtime is not None:
+        _at_exit(share)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
@@ -226,7 +274,8 @@ _forking = threading.local()
 
 
 def _before_fork() -> None:
-    running = [runtime for runtime in (_stopping, _runtime) if runtime is not None]
+    stopping = None if _stopping is None else _stopping.runtime
+    running = [runtime for runtime in (stopping, _runtime) if runtime is not None]
     _forking.go_on = [runtime.pipeline.hold_still() for runtime in running]
 
 
