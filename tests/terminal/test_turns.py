@@ -30,9 +30,8 @@ def call(**fields: Any) -> Operation:
     return Operation(span_id="call", kind="llm", name="generate", provider=None, model=None, **SPAN | fields)
 
 
-def details(*rows: AgentExecution | Operation) -> list[str]:
-    """What stands below the first row."""
-    turn = WorkflowTrace(
+def turn_of(*rows: AgentExecution | Operation) -> WorkflowTrace:
+    return WorkflowTrace(
         trace_id="t",
         call_id=None,
         workflow_name="turn",
@@ -52,7 +51,11 @@ def details(*rows: AgentExecution | Operation) -> list[str]:
         agents=tuple(row for row in rows if isinstance(row, AgentExecution)),
         operations=tuple(row for row in rows if isinstance(row, Operation)),
     )
-    return [detail.plain for detail in turn_tree(turn).children[0].details]
+
+
+def details(*rows: AgentExecution | Operation) -> list[str]:
+    """What stands below the first row."""
+    return [detail.plain for detail in turn_tree(turn_of(*rows)).children[0].details]
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,33 @@ def test_an_answer_that_did_not_take_one_request_says_so() -> None:
     assert details(call(attributes={"reamon.cache_hit": True})) == ["answered by a cache"]
     assert details(call(attributes={"reamon.retries": 2})) == ["2 retries"]
     assert details(call(attributes={"reamon.call": "logical"})) == []
+
+
+@pytest.mark.parametrize("value", [["a"], {"a": 1}, 5, 0.5, True, None, "\x1b[31m", [["a"], {}, 5, None]])
+def test_attributes_of_reamon_that_an_application_sets_to_anything_break_nothing(value: Any) -> None:
+    names = ("langgraph_node", "reamon.routed_to", "reamon.proposed_next_agent", "reamon.retries", "reamon.cache_hit")
+    told = details(agent("scheduler", decision={"action": "call"}, attributes=dict.fromkeys(names, value)))
+    assert any(line.startswith("decided call") for line in told)
+    assert "\x1b" not in "".join(told)
+
+
+def test_the_successors_of_all_agents_are_those_of_each() -> None:
+    qualification = agent("qualification", attributes={"langgraph_node": "qualify"})
+    conversation = agent("conversation", attributes={"reamon.routed_to": ["qualify", "log"]})
+    turn = turn_of(conversation, qualification)
+    assert turn.all_successors() == {"conversation": ("qualification", "log"), "qualification": ()}
+    assert turn.all_successors() == {each.span_id: turn.successors(each) for each in turn.agents}
+
+
+def test_a_turn_of_many_agents_is_looked_through_once() -> None:
+    looked_at = 0
+
+    class Attributes(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            nonlocal looked_at
+            looked_at += name == "langgraph_node"
+            return super().get(name, default)
+
+    many = [agent("judge", attributes=Attributes(), decision={"action": "ask"}) for _ in range(50)]
+    turn_tree(turn_of(*many))
+    assert looked_at == len(many)

@@ -162,12 +162,19 @@ class WorkflowTrace(msgspec.Struct, frozen=True, kw_only=True):
         """
         return _successors(agent, self._types_of_nodes())
 
-    def _types_of_nodes(self) -> dict[Any, str]:
-        return {other.attributes.get("langgraph_node"): other.agent_type for other in self.agents}
+    def all_successors(self) -> dict[str, tuple[str, ...]]:
+        """The `successors` of every agent of this trace, by the span's id; quicker than to ask for each."""
+        types = self._types_of_nodes()
+        return {agent.span_id: _successors(agent, types) for agent in self.agents}
+
+    def _types_of_nodes(self) -> dict[str, str]:
+        nodes = ((agent.attributes.get("langgraph_node"), agent.agent_type) for agent in self.agents)
+        return {node: agent_type for node, agent_type in nodes if isinstance(node, str)}
 
 
-def _successors(agent: AgentExecution, types: dict[Any, str]) -> tuple[str, ...]:
+def _successors(agent: AgentExecution, types: dict[str, str]) -> tuple[str, ...]:
+    """Attributes are the application's: what is no name of a node is left out."""
     targets = agent.attributes.get("reamon.routed_to")
     if not isinstance(targets, list):
-        targets = [agent.next_agent] if agent.next_agent else []
-    return tuple(types.get(target, target) for target in targets)
+        targets = [agent.next_agent]
+    return tuple(types.get(target, target) for target in targets if isinstance(target, str) and target)

@@ -13,6 +13,8 @@ from reamon.terminal.statuses import mark, style_of, word
 
 Below: TypeAlias = AgentExecution | Operation
 Row: TypeAlias = WorkflowTrace | Below
+HandedOver: TypeAlias = Mapping[str, Sequence[str]]
+"""Whom each agent handed over to, by its span's id."""
 
 _COLUMNS = (
     Column("", shrinks=True),
@@ -50,8 +52,9 @@ def turn_tree(turn: WorkflowTrace) -> Node:
     """
     spans: list[Below] = [*turn.agents, *turn.operations]
     spans.sort(key=lambda span: (span.start_time, span.span_id))
-    nodes = {span.span_id: _node(span, turn) for span in spans}
-    root = nodes.setdefault(turn.trace_id, _node(turn, turn))
+    handed_over = turn.all_successors()
+    nodes = {span.span_id: _node(span, turn, handed_over) for span in spans}
+    root = nodes.setdefault(turn.trace_id, _node(turn, turn, handed_over))
     for span in spans:
         if span.span_id != turn.trace_id:
             nodes.get(span.parent_id or turn.trace_id, root).children.append(nodes[span.span_id])
@@ -102,7 +105,7 @@ def _heading(turn: WorkflowTrace, number: int, of: int) -> Text:
     )
 
 
-def _node(row: Row, turn: WorkflowTrace) -> Node:
+def _node(row: Row, turn: WorkflowTrace, handed_over: HandedOver) -> Node:
     own_cost = trace_cost(row) if isinstance(row, WorkflowTrace) else money(row.cost)
     return Node(
         (
@@ -114,7 +117,7 @@ def _node(row: Row, turn: WorkflowTrace) -> Node:
             Text.of(own_cost),
             _when(row, turn),
         ),
-        list(_details(row, turn)),
+        list(_details(row, handed_over)),
     )
 
 
@@ -176,7 +179,7 @@ def _when(row: Row, turn: WorkflowTrace) -> Text:
     return Text.of(left, Style.FAINT) + Text.of(inked, style_of(row.status)) + Text.of(right, Style.FAINT)
 
 
-def _details(row: Row, turn: WorkflowTrace) -> Iterator[Text]:
+def _details(row: Row, handed_over: HandedOver) -> Iterator[Text]:
     """What there is to say about a span beyond its row."""
     reason = row.status_reason or ""
     if reason:
@@ -190,7 +193,7 @@ def _details(row: Row, turn: WorkflowTrace) -> Iterator[Text]:
     if cached:
         yield Text.of(f"{cached:,} input tokens from the cache", Style.FAINT)
     if isinstance(row, AgentExecution):
-        yield from _decision(row, turn.successors(row))
+        yield from _decision(row, handed_over[row.span_id])
         yield from _state(row)
 
 
@@ -198,7 +201,7 @@ def _asked(attributes: Mapping[str, Any]) -> Iterator[str]:
     """How a model's answer came about, where it took anything but one request."""
     if attributes.get("reamon.cache_hit"):
         yield "answered by a cache"
-    if retries := attributes.get("reamon.retries"):
+    if isinstance(retries := attributes.get("reamon.retries"), int) and retries > 0:  # an application may say anything
         yield count(retries, "retry", "retries")
 
 
