@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from reamon.model.times import NANOS_PER_SECOND, from_datetime, iso, iso_pair, to_datetime
 
-moments = st.integers(0, 250_000_000_000 * NANOS_PER_SECOND)
+moments = st.integers(-62_135_596_800 * NANOS_PER_SECOND, 250_000_000_000 * NANOS_PER_SECOND)
 
 
 @given(moments)

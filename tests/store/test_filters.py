@@ -1,7 +1,7 @@
 """Filters: what cannot be meant is refused by name."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -17,6 +17,7 @@ from reamon.store import (
 )
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+WEST = timezone(timedelta(hours=-5))
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,10 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
         (lambda: TraceFilter(since=datetime(2026, 11, 26)), "since=2026-11-26 00:00:00 has no time zone"),
         (lambda: MetricFilter(until=datetime(2026, 11, 26)), "MetricFilter: until=.* has no time zone"),
         (lambda: AlertFilter(since="yesterday"), "since='yesterday' is not a datetime"),
+        (
+            lambda: TraceFilter(until=datetime.max.replace(tzinfo=WEST)),
+            "until=9999.* is no moment of the years 1 to 9999",
+        ),
         (lambda: TraceFilter(since=NOON, until=NOON.replace(hour=11)), "since=.*12:00.* is more than until=.*11:00"),
         (lambda: TraceFilter(min_cost="0.2", max_cost="0.1"), "min_cost=.*0.2.* is more than max_cost=0.1"),
         (lambda: CostDetailFilter(min_amount=0.1), "min_amount=0.1 is a float, which money never is"),

@@ -63,12 +63,12 @@ def moment_of(option: str, text: str, zone: ZoneInfo, now: datetime, *, is_end: 
         if day is not None:
             return datetime.combine(day + timedelta(days=is_end), time(), zone).astimezone(UTC)
         moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ReamonError(
             f"{option} {text}: give a day (2026-11-23, today, yesterday), a time (2026-11-23T14:30) "
             "or how long ago (90m, 12h, 7d)"
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _day(text: str, today: date) -> date | None:

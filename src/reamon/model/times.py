@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 NANOS_PER_SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_START = _EPOCH.replace(tzinfo=None)
 _DIGITS = [f"{number:03d}" for number in range(1_000)]
 _seconds: dict[int, str] = {}
 _SECONDS_KEPT = 512
@@ -43,7 +44,7 @@ def iso_pair(start: int, end: int) -> tuple[str, str]:
 def _keep_second(second: int) -> str:
     if len(_seconds) >= _SECONDS_KEPT:
         _seconds.clear()
-    text = _seconds[second] = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.")
+    text = _seconds[second] = (_START + timedelta(seconds=second)).isoformat() + "."  # years have four digits
     return text
 
 
@@ -55,3 +56,17 @@ def to_datetime(nanos: int) -> datetime:
 def from_datetime(moment: datetime) -> int:
     """An aware datetime as nanoseconds since 1970; a naive one is taken as local time, as `datetime` itself does."""
     return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def is_in_utc(moment: datetime) -> bool:
+    """Whether an aware datetime has an equal in UTC: the first and the last hours of some zones have none.
+
+    Example:
+        >>> is_in_utc(datetime(2026, 11, 23, tzinfo=UTC)), is_in_utc(datetime.fromisoformat("0001-01-01T00:00+09:00"))
+        (True, False)
+    """
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True

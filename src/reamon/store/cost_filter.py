@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from reamon.errors import ConfigurationError
+from reamon.model.times import is_in_utc
 
 TIMES: Final = ("day", "hour")
 DIMENSIONS: Final = (
@@ -38,6 +39,8 @@ class CostFilter(msgspec.Struct, frozen=True, kw_only=True):
         for name, moment in (("since", self.since), ("until", self.until)):
             if moment is not None and moment.utcoffset() is None:
                 raise ConfigurationError(f"{name} = {moment} has no time zone: give it one, such as datetime.UTC")
+            if moment is not None and not is_in_utc(moment):
+                raise ConfigurationError(f"{name} = {moment} is no moment of the years 1 to 9999 in UTC")
         if self.since is not None and self.until is not None and self.since > self.until:
             raise ConfigurationError(f"since = {self.since} is after until = {self.until}")
 

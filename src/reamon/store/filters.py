@@ -14,6 +14,7 @@ import msgspec
 from reamon.errors import StoreError
 from reamon.model import SpanKind
 from reamon.model.cost import exact
+from reamon.model.times import is_in_utc
 
 TRACE_STATUSES: Final = ("running", "completed", "failed", "cancelled", "degraded", "interrupted")
 """How a workflow trace can be."""
@@ -56,6 +57,8 @@ class RowFilter(msgspec.Struct, frozen=True, kw_only=True):
             raise self._refusal(name, "is not a datetime")
         if moment.utcoffset() is None:
             raise self._refusal(name, "has no time zone: give it one, such as datetime.UTC")
+        if not is_in_utc(moment):
+            raise self._refusal(name, "is no moment of the years 1 to 9999 in UTC")
 
     def _several(self, name: str, allowed: tuple[str, ...]) -> tuple[str, ...] | None:
         value = getattr(self, name)
