@@ -98,6 +98,23 @@ def test_what_is_too_much_for_sqlite_is_refused_not_rounded() -> None:
         summed_by_sqlite(connection, ["9000000000000.000000000000"] * 2)
 
 
+@pytest.mark.parametrize(
+    "amount", ["9223372036854.775808000000", "-100000000000000000.000000000000", f"1{'0' * 25}.{'0' * 12}"]
+)
+def test_one_amount_that_is_too_much_by_itself_is_refused_too(amount: str) -> None:
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(sqlite3.OperationalError, match="integer overflow"),
+    ):
+        summed_by_sqlite(connection, [None, amount])
+
+
+@pytest.mark.parametrize("amount", ["9223372036854.775806999999", "-9223372036854.775806999999"])
+def test_the_largest_amounts_are_summed(amount: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert summed_by_sqlite(connection, [amount, None]) == Decimal(amount)
+
+
 async def summed(connection: AsyncConnection, numbers: list[Decimal | None], units: list[Decimal]) -> list[Any]:
     await connection.execute(COSTS.delete())
     rows = [detail(number, amount, used) for number, (amount, used) in enumerate(zip(numbers, units, strict=True))]

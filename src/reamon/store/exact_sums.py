@@ -7,7 +7,8 @@ places, so there an amount is split into two integers, which are summed apart an
 * the rest, in millionths of a micro-dollar: the last six digits, with the sign of the whole. They overflow beyond nine
   million million rows. (Trillionths of a dollar in one integer would overflow with nine million rows.)
 
-SQLite says "integer overflow" rather than to give a wrong sum.
+SQLite says "integer overflow" rather than to give a wrong sum; also of one amount that is too large by itself, of which
+its CAST alone would make the largest integer there is.
 """
 
 from decimal import Decimal
@@ -23,6 +24,9 @@ from reamon.model.cost import EXACT
 
 _MICROS: Final = Decimal("1E-6")
 _RESTS: Final = Decimal("1E-12")
+_SURELY_FITS: Final = len("-99999999999.999999999999")
+_LEAST: Final = "(-9223372036854775807 - 1)"
+_MOST: Final = "9223372036854775807"
 
 
 class micros(FunctionElement[Any]):  # noqa: N801 - named like the SQL function that it stands for
@@ -67,7 +71,9 @@ def _micros(element: micros, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(micros, "sqlite")
 def _micros_of_text(element: micros, compiler: SQLCompiler, **options: Any) -> str:
     amount = _argument(element, compiler, options)
-    return f"CAST(replace(substr({amount}, 1, length({amount}) - 6), '.', '') AS INTEGER)"
+    whole = f"CAST(replace(substr({amount}, 1, length({amount}) - 6), '.', '') AS INTEGER)"
+    fits = f"length({amount}) <= {_SURELY_FITS} OR {whole} NOT IN ({_LEAST}, {_MOST})"  # CAST stops at these two
+    return f"CASE WHEN {amount} IS NULL OR {fits} THEN {whole} ELSE abs(min({whole}, {_LEAST})) END"
 
 
 @compiles(rest)
