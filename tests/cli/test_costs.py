@@ -155,6 +155,26 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         moment_of("--since", text, ZoneInfo("UTC"), NOW)
 
 
+@pytest.mark.parametrize(
+    ("text", "zone"), [("0001-01-01T00:00", "Asia/Tokyo"), ("9999-12-31T23:59:59", "America/New_York")]
+)
+def test_a_time_that_utc_does_not_have_is_refused(text: str, zone: str) -> None:
+    with pytest.raises(ReamonError, match="--since"):
+        moment_of("--since", text, ZoneInfo(zone), NOW)
+
+
+def test_a_sum_beyond_what_sqlite_can_count_to_is_refused_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amount = Decimal(10) ** 17
+    span = make_span(kind="llm", costs=(CostData(cost_type="llm", amount=amount, provider="openai"),))
+    path = stored(tmp_path / "calls.db", [span])
+    assert main(["costs", "--db", str(path)]) == 1
+    assert "holds more than SQLite can add up exactly" in capsys.readouterr().err
+    assert main(["traces", "--db", str(path)]) == 0
+    assert "$100,000,000,000,000,000.0000" in capsys.readouterr().out
+
+
 def test_whatever_was_recorded_can_be_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = stored(tmp_path / "samples.db", [*sample_spans(), *running_spans()])
     for by in DIMENSIONS:

@@ -94,6 +94,16 @@ def test_an_unknown_id_says_what_is_close(db: str, capsys: pytest.CaptureFixture
     assert "no call and no trace has the id 'call-002': did you mean call-0002" in capsys.readouterr().err
 
 
+def test_what_an_error_tells_of_recorded_ids_moves_no_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = str(stored(tmp_path / "calls.db", turn("call\x1b[2J\x9b31m\u202e-0001", 0)))
+    assert main(["show", "call-0001", "--db", db]) == 1
+    assert capsys.readouterr().err == (
+        "reamon: no call and no trace has the id 'call-0001': did you mean call\ufffd[2J\ufffd31m-0001?\n"
+    )
+
+
 def test_an_id_like_no_other_says_how_to_see_what_there_is(db: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "zzz", "--db", db]) == 1
     assert "`reamon traces` lists what there is" in capsys.readouterr().err

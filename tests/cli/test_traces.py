@@ -77,6 +77,20 @@ def test_a_limit_below_one_is_refused(db: str, limit: str, capsys: pytest.Captur
     assert "--limit" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["traces", "costs", "search words"])
+def test_a_limit_beyond_what_a_database_counts_to_is_none(
+    command: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--limit", "9" * 20, "--db", db]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", ["traces --call", "costs --call", "show"])
+def test_an_id_that_is_no_text_is_refused(command: str, db: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "call-\udcff", "--db", db]) == 1  # as a shell gives the byte FF
+    assert "surrogates not allowed" in capsys.readouterr().err
+
+
 def test_every_status_that_a_workflow_can_have_can_be_asked_for() -> None:
     written = {workflow_row(make_span(kind="workflow", status=status))[7] for status in SpanStatus}
     assert written == set(TRACE_STATUSES)

@@ -153,6 +153,11 @@ async def test_a_limit_keeps_the_dearest_and_the_total_of_all(connection: AsyncC
     assert (found.number, found.total.amount) == (4, Decimal("0.251200000001"))
 
 
+async def test_a_limit_below_one_is_refused(connection: AsyncConnection) -> None:
+    with pytest.raises(ConfigurationError, match="limit = 0 is not at least 1"):
+        await read_costs(connection, ["agent"], limit=0)
+
+
 async def test_a_limit_over_time_keeps_the_latest_in_order(connection: AsyncConnection) -> None:
     found = await read_costs(connection, ["hour"], limit=2)
     assert [key for key, _ in found.groups] == [("2026-11-19T08:00Z",), ("2026-11-19T09:00Z",)]
@@ -204,6 +209,8 @@ async def test_a_dimension_that_there_is_not_is_refused_by_name(by: list[str], c
 def test_a_time_without_a_zone_and_a_backward_range_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"since = .* has no time zone"):
         CostFilter(since=datetime(2026, 11, 18))
+    with pytest.raises(ConfigurationError, match=r"since = .* is no moment of the years 1 to 9999 in UTC"):
+        CostFilter(since=datetime.fromisoformat("0001-01-01T00:00+09:00"))
     with pytest.raises(ConfigurationError, match="is after until"):
         CostFilter(since=FIRST_DAY + DAY, until=FIRST_DAY)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import Integer, delete
 
 from reamon.errors import StoreError
 from reamon.model import SpanKind, WorkflowTrace
@@ -24,6 +24,8 @@ from reamon.store import (
     TraceFilter,
     WorkflowTraceRow,
 )
+from reamon.store.pages import cursor
+from reamon.store.types import RowId
 from reamon.testing import make_span
 from support.readable import AGENTS, AMOUNTS, DATABASES, MODELS, WORKFLOWS, readable, varied
 from support.stores import MILLI, START, stored, turn
@@ -310,6 +312,11 @@ async def test_single_rows_are_found_by_their_ids(store: Store) -> None:
         (lambda store: store.traces.query(order="dearest"), "order='dearest' is unknown; there are newest, oldest"),
         (lambda store: store.traces.query(ExecutionFilter()), "traces are found by a TraceFilter, not by ExecutionF"),
         (lambda store: store.traces.query(after="nonsense"), "not a whole cursor"),
+        (lambda store: store.traces.query(TraceFilter(call_id="\ud800")), "can hold nothing like .*surrogates"),
+        (lambda store: store.traces.of_call("\udcff"), "can hold nothing like .*surrogates"),
+        (lambda store: store.traces.ids_like("\udcff"), "can hold nothing like .*surrogates"),
+        (lambda store: store.traces.query(limit=1 << 70), "too large|out of range"),
+        (lambda store: store.traces.count(TraceFilter(min_duration_ms=1 << 70)), "too large|out of range"),
     ],
 )
 async def test_a_question_that_makes_no_sense_is_refused(
@@ -317,6 +324,22 @@ async def test_a_question_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(StoreError, match=why):
         await question(store)
+
+
+@pytest.mark.parametrize("number", [1 << 63, -(1 << 70)])
+@pytest.mark.parametrize("text", ["nonsense", "2026-11-27", ""])
+@pytest.mark.parametrize("name", ["traces", "executions", "operations", "costs", "metrics", "alerts"])
+async def test_a_whole_cursor_that_somebody_made_up_is_refused(store: Store, name: str, number: int, text: str) -> None:
+    listing: Any = getattr(store, name)
+    key = tuple(number if isinstance(column.type, RowId | Integer) else text for column in listing._keys)
+    with pytest.raises(StoreError, match="is not a whole cursor"):
+        await listing.query(after=cursor(name, "newest", key))
+
+
+async def test_years_of_three_digits_come_before_all_others(store: Store) -> None:
+    then = datetime(999, 12, 31, tzinfo=UTC)
+    assert await store.traces.count(TraceFilter(since=then)) == await store.traces.count() > 0
+    assert await store.traces.count(TraceFilter(until=then)) == 0
 
 
 async def test_a_reader_of_either_database_cannot_change_it(store: Store) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from reamon.errors import ReamonError
-from reamon.terminal.document import Document, Note, Style, Text
+from reamon.terminal.document import Document, Note, Style, Text, printable
 from reamon.terminal.screen import open_screen
 
 Run: TypeAlias = Callable[[argparse.Namespace], int]
@@ -42,4 +42,5 @@ def complain(error: ReamonError, *, as_json: bool) -> None:
     if as_json:
         write_json({"error": str(error)})
     else:
-        sys.stderr.write(f"reamon: {error}\n")
+        words = "\n".join(map(printable, str(error).split("\n")))  # ids that were recorded may be part of it
+        sys.stderr.write(f"reamon: {words}\n")

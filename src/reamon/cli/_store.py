@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _POSTGRES = "postgres"
+_MOST = 1 << 62  # so large a limit is none, and every database can count to one more
 
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
@@ -109,4 +110,4 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return number
+    return min(number, _MOST)

@@ -97,9 +97,11 @@ async def read_costs(
         limit: At most so many groups: the dearest, or the latest where a dimension is a time.
 
     Raises:
-        ConfigurationError: There is no such dimension.
+        ConfigurationError: There is no such dimension, or the limit is below 1.
     """
     _check(by)
+    if limit is not None and limit < 1:
+        raise ConfigurationError(f"limit = {limit} is not at least 1")
     offsets = await offsets_of(connection, which, zone if _is_in_time(by) else None)
     rows = (await connection.execute(cost_query(by, which, offsets, limit))).all()
     ends = len(by), len(by) + len(PARTS)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,6 +14,9 @@ from reamon.model import Span
 from reamon.store.conditions import SQLITE
 from reamon.store.engine import address_of
 from reamon.store.projects import Project, narrowed, visible
+
+_TOO_MUCH: Final = "integer overflow"
+"""What SQLite says of a sum beyond 64 bits (`store.exact_sums`)."""
 
 
 class Database:
@@ -61,9 +65,16 @@ class Database:
                     await connection.exec_driver_sql("BEGIN")
                 yield connection
         except DatabaseError as error:
+            if _TOO_MUCH in str(error.orig):
+                raise StoreError(
+                    f"{self.place} holds more than SQLite can add up exactly, 9 million million of one thing: ask for"
+                    " less of it, or find the amount that cannot be right (`reamon export --what costs`)"
+                ) from error
             raise StoreError(
                 f"{self.place} cannot be read as a store ({error.orig}): `reamon doctor` says more"
             ) from error
+        except (OverflowError, UnicodeEncodeError) as error:  # of a driver: half a character, a number beyond 64 bits
+            raise StoreError(f"{self.place} can hold nothing like what it is asked for: {error}") from error
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[AsyncConnection]:

@@ -15,7 +15,7 @@ from reamon.errors import StoreError
 from reamon.store.conditions import Condition
 from reamon.store.database import Database
 from reamon.store.filters import RowFilter
-from reamon.store.pages import Key, Order, Page, cursor, key_of
+from reamon.store.pages import Key, Order, Page, cursor, key_of, unusable
 from reamon.store.types import Labels, RowId, UtcDateTime
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _ROWS_AT_A_TIME = 100
 """After how many rows the event loop has its turn: one takes some ten microseconds, with large payloads more."""
 
 ITERATED_AT_A_TIME = 500
+
+_TOO_LARGE = 1 << 63
 
 
 class Search(NamedTuple):
@@ -224,7 +226,11 @@ class Listing(Generic[Item, Which]):
 
     def _key_in(self, text: str, order: Order) -> Key:
         types = tuple(int if isinstance(column.type, RowId | Integer) else str for column in self._keys)
-        return key_of(text, self.name, order, types)
+        key = key_of(text, self.name, order, types)
+        for part, column in zip(key, self._keys, strict=True):
+            if not _is_part(part, column):
+                raise unusable(text)
+        return key
 
     def _key_of(self, row: RowMapping) -> Key:
         return tuple(_portable(row[column.name]) for column in self._keys)
@@ -296,6 +302,17 @@ def _portable(value: Any) -> int | str:
         return msgspec.json.encode(value).decode()
     part: int | str = value
     return part
+
+
+def _is_part(part: int | str, column: ColumnElement[Any]) -> bool:
+    """Whether a column can have had this value: whoever makes up a cursor can put anything into it."""
+    if isinstance(part, int):
+        return -_TOO_LARGE <= part < _TOO_LARGE
+    try:
+        restored = _restored(part, column)
+    except (ValueError, msgspec.DecodeError):
+        return False
+    return not isinstance(restored, datetime) or restored.tzinfo is not None
 
 
 def _restored(part: int | str, column: ColumnElement[Any]) -> Any:

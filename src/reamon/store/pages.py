@@ -72,23 +72,24 @@ def key_of(text: str, listing: str, order: Order, types: tuple[type, ...]) -> Ke
     if known.order != order:
         raise StoreError(f"this cursor belongs to a list with the {known.order} first: ask for that order")
     if tuple(map(type, known.key)) != types:
-        raise _unusable(text)
+        raise unusable(text)
     return known.key
 
 
 def _decoded(text: str) -> _Cursor:
     if not text.startswith(_VERSION):
-        raise _unusable(text)
+        raise unusable(text)
     body = text.removeprefix(_VERSION)
     try:
         octets = urlsafe_b64decode(body + "=" * (-len(body) % 4))
         content = octets[_CHECKSUM:]
         if crc32(content).to_bytes(_CHECKSUM, "big") != octets[:_CHECKSUM]:
-            raise _unusable(text)
+            raise unusable(text)
         return msgspec.json.decode(content, type=_Cursor)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise _unusable(text) from None
+        raise unusable(text) from None
 
 
-def _unusable(text: str) -> StoreError:
+def unusable(text: str) -> StoreError:
+    """The refusal of a cursor that cannot be understood."""
     return StoreError(f"{text!r} is not a whole cursor of this version: take `next` of the page before, as it is")
