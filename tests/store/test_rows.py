@@ -174,6 +174,13 @@ def test_counts_are_summed_over_all_usage_and_unknown_where_nobody_says() -> Non
     assert (row["input_tokens"], row["output_tokens"], row["cached_input_tokens"]) == (120, 5, None)
 
 
+def test_a_sum_of_counts_beyond_64_bits_is_unknown_and_costs_no_span() -> None:
+    usage = (Usage(input_tokens=(1 << 63) - 1, output_tokens=(1 << 63) - 2), Usage(input_tokens=1, output_tokens=1))
+    row = operation(make_span(kind="llm", usage=usage))
+    assert (row["input_tokens"], row["output_tokens"]) == (None, (1 << 63) - 1)
+    assert msgspec.convert(decoded(row["usage"]), tuple[Usage, ...]) == usage
+
+
 def test_provider_and_model_come_from_the_attributes_where_no_usage_names_them() -> None:
     attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
     row = operation(make_span(kind="llm", attributes=attributes, usage=(Usage(input_tokens=1),)))

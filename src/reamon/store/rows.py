@@ -51,6 +51,7 @@ COST_COLUMNS: Final = (
 )  # fmt: skip
 
 _NANOS_PER_MILLI: Final = 1e6
+_TOO_LARGE: Final = 1 << 63
 _KIND: Final = {kind: kind.value for kind in SpanKind}
 _STATUS: Final = {status: status.value for status in SpanStatus}
 _WORKFLOW_STATUS: Final = _STATUS | {SpanStatus.OK: "completed", SpanStatus.ERROR: "failed"}
@@ -307,9 +308,10 @@ def _used(usage: tuple[Usage, ...]) -> Usage:
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
-    """The sum of the known counts; unknown where none is."""
+    """The sum of the known counts; unknown where none is, and where no column is wide enough for it."""
     known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    total = sum(known)
+    return total if known and total < _TOO_LARGE else None
 
 
 def _own_cost(span: Span) -> str | float:
