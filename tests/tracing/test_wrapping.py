@@ -4,6 +4,7 @@ import abc
 import functools
 import inspect
 import math
+import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ import pytest
 import reamon
 from reamon.errors import DecoratorError
 from reamon.guard import guard
-from reamon.testing import Captured
+from reamon.testing import Captured, capture_spans
 
 ALL = [
     reamon.trace_workflow,
@@ -358,6 +359,46 @@ def test_recursion_nests(captured: Captured) -> None:
 
     down(5)
     assert [len(span.ancestors) for span in captured.spans] == [5, 4, 3, 2, 1, 0]
+
+
+def descend(depth: int, action: Callable[[], object]) -> object:
+    return descend(depth - 1, action) if depth else action()
+
+
+def test_at_the_end_of_the_stack_what_returns_has_returned() -> None:
+    returned: list[int] = []
+
+    @reamon.trace_step
+    def leaf(depth: int) -> int:
+        returned.append(depth)
+        return depth
+
+    deepest = sys.getrecursionlimit() - len(inspect.stack())
+    with capture_spans(strict=False) as captured, reamon.trace_workflow("call"):
+        for depth in range(deepest - 40, deepest + 1):
+            try:
+                descend(depth, functools.partial(leaf, depth))
+            except RecursionError:
+                assert depth not in returned
+    assert 10 < len(returned) < 41
+    assert captured.one("call").status == "ok"
+
+
+def test_a_recursion_without_an_end_raises_what_it_did_and_is_recorded() -> None:
+    calls = 0
+
+    @reamon.trace_step
+    def deeper() -> None:
+        nonlocal calls
+        calls += 1
+        deeper()
+
+    with capture_spans(strict=False) as captured, pytest.raises(RecursionError) as raised:
+        deeper()
+    assert raised.value.__context__ is None
+    spans = captured.spans
+    assert calls - 10 < len(spans) <= calls
+    assert {span.status for span in spans} == {"error"}
 
 
 # -- exceptions ------------------------------------------------------------------------------------------------------

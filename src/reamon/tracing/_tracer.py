@@ -112,7 +112,10 @@ def _make_open(spec: Spec, call_id_of: CallIdOf | None, options: Options) -> Ope
                         )
         except Exception:  # noqa: S110 - arguments that are hard to capture: the long way deals with them
             pass
-        return None if parent is SUPPRESSED else open_with_care(recorder, parent, arguments)
+        try:
+            return None if parent is SUPPRESSED else open_with_care(recorder, parent, arguments)
+        except RecursionError:  # there may be room for the function still, which takes one call where we take more
+            return None
 
     def open_with_care(recorder: Recorder, parent: Parent, arguments: Arguments | None) -> ActiveSpan | None:
         try:
@@ -139,8 +142,8 @@ def _without(ignored: tuple[str, ...], arguments: Arguments) -> Arguments:
 
 def _make_close(captures: bool) -> Close:
     def close_span(span: ActiveSpan, result: Any, end: int) -> Pending | None:
+        recorder = switch.recorder
         try:
-            recorder = switch.recorder
             if recorder is None or span.end_mark:
                 return None
             if captures and span.raw_output is None:
@@ -152,7 +155,14 @@ def _make_close(captures: bool) -> Close:
                 if len(queue) >= queue.wake_at:
                     return queue.wake()
         except Exception as error:
-            guard.contain("finish", error)
+            try:
+                if recorder is not None and not span.end_mark:  # the output is lost, and not the span
+                    span.end_mark = end
+                    if span.generation == recorder.generation:
+                        recorder.queue.append(span)
+                guard.contain("finish", error)
+            except RecursionError:  # no room for another call; the function has returned, and so do we
+                return None
         except BaseException:  # what a signal's handler raises goes its way, and the span is recorded
             finish(span, end)
             raise

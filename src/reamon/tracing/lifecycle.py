@@ -157,8 +157,8 @@ def fail(span: ActiveSpan, error: BaseException) -> Pending | None:
     Returns:
         What the call has to wait for before it raises, if anything; a coroutine that is being closed may not wait.
     """
+    recorder = switch.recorder
     try:
-        recorder = switch.recorder
         if recorder is None or span.end_mark:
             return None
         end = recorder.now()
@@ -166,11 +166,16 @@ def fail(span: ActiveSpan, error: BaseException) -> Pending | None:
         is_close = issubclass(type(error), GeneratorExit)
         try:
             if not is_close or details.status is None:
-                details.status = "cancelled" if is_cancellation(error) else "error"
+                details.status = "error"  # at once, since there may be no room on the stack for a closer look
+                if is_cancellation(error):
+                    details.status = "cancelled"
                 details.error = describe_error(error)
         finally:  # whatever comes out of the exception's own methods, or of a signal's handler meanwhile
             pending = finish(span, end)
     except Exception as internal:
-        guard.contain("fail", internal)
+        try:
+            guard.contain("fail", internal)
+        except RecursionError:  # no room for another call, and the application's exception goes on
+            return None
         return None
     return None if is_close else pending
