@@ -315,4 +315,7 @@ def test_a_span_whose_record_cannot_be_made_costs_no_other_one() -> None:
                 if number == 10:
                     span.details = Ending()  # type: ignore[assignment]
         assert len(captured.spans) == 19
+        stats = reamon.stats()
+        assert stats.recorded == 20
+        assert stats.dropped == {"internal_error": 1}
     assert guard.errors

@@ -59,6 +59,7 @@ class Worker:
         else:
             self.queue = DurableQueue(capacity, self.nudge, is_finished, commits)
         self._build = build
+        self._is_finished = is_finished
         self._stages = stages
         self._lanes = lanes
         self._interval = flush_interval / 2
@@ -227,6 +228,7 @@ class Worker:
 
     def _take(self, items: list[Any], begun: list[Span], finished: list[Span]) -> None:
         for item in items:
+            span = None
             try:
                 span = self._build(item)
                 if span is None:
@@ -239,6 +241,9 @@ class Worker:
                 if edited is not None:
                     taken.append(edited)
             except BaseException as error:  # of one span, and never the others' loss
+                if self._is_finished(item):
+                    self._taken += span is None
+                    self._stages.dropped["internal_error"] += 1
                 guard.contain("worker", error)
 
     def _hand_over(self, begun: list[Span], finished: list[Span]) -> None:
