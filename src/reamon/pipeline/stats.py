@@ -37,9 +37,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         pending: Spans that wait in memory, by lane.
         spooled: Spans that wait on disk, by lane.
         dropped: Spans that were given up, by reason: "queue_full", "processor" (it said so), "processor_error",
-            "internal_error" (its record could not be made), "outbox_full", "memory_full", and, kept on disk as dead letters, "rejected" (the destination will never take
-            it), "too_old" (the same, on account of its age), "unreadable" (on disk, in a form that this reamon does not
-            know) or what else an exporter says.
+            "internal_error" (its record could not be made), "outbox_full", "memory_full", and, kept on disk as dead
+            letters, "rejected" (the destination will never take it), "too_old" (the same, on account of its age),
+            "unreadable" (on disk, in a form that this reamon does not know) or what else an exporter says.
         internal_errors: Our own errors that were contained.
         microseconds_per_span: CPU time of the worker's thread for each span.
         queue_age_seconds: How long the oldest finished span has been waiting for the worker.
