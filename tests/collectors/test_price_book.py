@@ -417,6 +417,12 @@ def test_more_than_money_has_digits_for_is_unknown() -> None:
     assert priced(PriceBook({"x": {"minutes": 1}}), provider="x", minutes=Decimal("1e60")) == {"minutes": "unknown"}
 
 
+def test_more_than_anybody_pays_is_unknown() -> None:
+    book = PriceBook({"x": {"messages": 1}}, model_prices=False)
+    assert priced(book, provider="x", messages=10**9) == {"messages": "1000000000.000000000000"}
+    assert priced(book, provider="x", messages=10**9 + 1) == {"messages": "unknown"}
+
+
 def test_a_part_without_a_price_whose_whole_was_not_told_is_not_lost() -> None:
     own = {"x": {"input_tokens": 1, "output_tokens": 1}}
     assert priced(PriceBook(own), provider="x", output_tokens=1, cached_input_tokens=100) == {

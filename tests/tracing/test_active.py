@@ -313,6 +313,15 @@ def test_a_stated_cost_is_rounded_once_half_to_even() -> None:
     assert sms.amount is None
 
 
+def test_a_cost_that_nobody_can_have_paid_is_unknown_and_told() -> None:
+    before = guard.errors
+    with (recording := recorded(strict=False)) as span:
+        for amount in (10**9, 10**9 + 1, Decimal("1e25")):
+            span.record_cost(amount, cost_type="llm")
+    assert [cost.amount for cost in recording.result.costs] == [Decimal(10**9), None, None]
+    assert guard.errors == before + 2
+
+
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(["llm", "tts"]), st.decimals(0, 10**6, places=12)), max_size=6))
 def test_stated_costs_keep_keys_of_their_own_and_sum_exactly(costs: list[tuple[str, Decimal]]) -> None:

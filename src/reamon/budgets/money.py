@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Final
 
 from reamon.guard import guard
-from reamon.model.cost import EXACT, exact, rounded
+from reamon.model.cost import EXACT, LARGEST, exact, rounded
 
 _TRILLIONTH: Final = Decimal("1E-12")
 
-MOST: Final = 10**21
-"""A thousand million USD, in trillionths: beyond some of them, not every ledger counts exactly, or at all."""
+MOST: Final = int(LARGEST) * 10**12
+"""The largest cost that is believed, in trillionths: beyond some of them, not every ledger counts exactly."""
 
 Amount = Decimal | int | str | float
 """An amount as it is given: a float counts digit for digit as it is written."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from reamon.model import CostData, Usage
-from reamon.model.cost import EXACT, rounded
+from reamon.model.cost import EXACT, LARGEST, rounded
 from reamon.model.usage import COUNTS
 
 UNKNOWN: Final = "unknown"
@@ -186,7 +186,9 @@ def _priced(usage: Usage, prices: Prices, unit: str, units: Decimal, cost_type: 
     try:
         amount = EXACT.multiply(billed, rate)
         amount = rounded(amount if price.per == _ONE else EXACT.divide(amount, price.per))
-    except ArithmeticError:  # more digits than money has: nobody used that much
+    except ArithmeticError:  # more digits than money has
+        amount = None
+    if amount is None or amount > LARGEST:  # nobody used that much
         return unknown(usage, cost_type, unit=unit, units=units, estimated=estimated)
     return _detail(
         usage,

@@ -9,6 +9,9 @@ import msgspec
 PLACES = Decimal("0.000000000001")
 """Each cost detail is rounded once, to twelve places, half to even."""
 
+LARGEST = Decimal(1_000_000_000)
+"""USD beyond which one cost detail is a mistake and not believed: some thousands of such, and sums would overflow."""
+
 STATED = "stated"
 """The source of what the application says itself, and the beginning of its version: no price book knows it better."""
 

@@ -9,7 +9,7 @@ import msgspec
 
 from reamon.guard import guard, guarded
 from reamon.model import Usage
-from reamon.model.cost import EXACT, exact
+from reamon.model.cost import EXACT, LARGEST, exact, rounded
 from reamon.model.times import NANOS_PER_SECOND, from_datetime
 from reamon.model.usage import AMOUNTS, COUNTS
 from reamon.tracing._switch import switch
@@ -69,6 +69,21 @@ def amount_of(given: Any) -> Decimal:
             raise ValueError(f"{given!r} is beyond what can be recorded")
         return Decimal(0)
     return number
+
+
+def cost_of(given: Any) -> Decimal | None:
+    """A cost in USD, rounded; None, which is unknown, for one that nobody can have paid.
+
+    Raises:
+        ValueError: It is no finite number, or negative.
+    """
+    cost = rounded(amount_of(given))
+    if cost < 0:
+        raise ValueError(f"a cost is not negative: {given!r}")
+    if cost <= LARGEST:
+        return cost
+    guard.contain("record_cost", ValueError(f"a cost of {cost:.3g} USD is not believed: recorded as unknown"))
+    return None
 
 
 def nanoseconds(moment: datetime | int | float) -> int:

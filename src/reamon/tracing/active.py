@@ -11,7 +11,6 @@ import msgspec
 
 from reamon.guard import guard, guarded
 from reamon.model import CostData, Decision, SpanEvent, SpanKind, SpanStatus
-from reamon.model.cost import rounded
 from reamon.model.ids import uuid7
 from reamon.model.times import NANOS_PER_SECOND
 from reamon.tracing._error import describe_error, is_cancellation
@@ -20,6 +19,7 @@ from reamon.tracing._switch import switch
 from reamon.tracing._values import (
     LONGEST_NAME,
     amount_of,
+    cost_of,
     label_of,
     name_of,
     nanoseconds,
@@ -234,7 +234,8 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
         """State what something cost.
 
         Args:
-            amount: USD; None where no price is known, which is not the same as free.
+            amount: USD; None where no price is known, which is not the same as free. More than 10^9 is not believed,
+                and recorded as unknown.
             cost_type: What was paid for: "llm", "tts", "stt", "telephony", "infrastructure" or a name of your own.
             provider: Who bills it.
             model: The model or the product.
@@ -245,9 +246,7 @@ class ActiveSpan(msgspec.Struct, gc=False, eq=False):
             price_version: Which edition of that source.
             effective_date: The date (ISO 8601) on which the price took effect.
         """
-        cost = None if amount is None else rounded(amount_of(amount))
-        if cost is not None and cost < 0:
-            raise ValueError(f"a cost is not negative: {amount!r}")
+        cost = None if amount is None else cost_of(amount)
         self._more().costs.append(
             CostData(
                 cost_type=str(label_of(cost_type)),
