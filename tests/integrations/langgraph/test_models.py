@@ -146,9 +146,11 @@ async def test_cache_and_reasoning_of_a_service_tier_are_not_lost(captured: Capt
 async def test_a_service_tier_is_paid_at_its_price() -> None:
     counted: Any = {"input_tokens": 1_000_000, "output_tokens": 0, "total_tokens": 1_000_000}
     counted["input_token_details"] = {"flex_cache_read": 400_000, "flex": 600_000}
-    with reamon.instrument("langgraph"), capture_spans(collectors=[CostCollector()]) as captured:
+    rates = {"per": 1_000_000, "input_tokens": 1.25, "cached_input_tokens": 0.125, "service_tiers": {"flex": 0.5}}
+    costs = CostCollector({"openai/gpt-5": rates})
+    with reamon.instrument("langgraph"), capture_spans(collectors=[costs]) as captured:
         await Billed(messages=iter([AIMessage("hello", usage_metadata=counted)])).ainvoke("hello")
-    # gpt-5, flex: $0.625 and $0.0625 for a million, half of what they cost otherwise
+    # half of $1.25 and $0.125 for a million: 600,000 × 0.000000625 + 400,000 × 0.0000000625
     assert sum(cost.amount or 0 for cost in the_call(captured).costs) == Decimal("0.4")
 
 

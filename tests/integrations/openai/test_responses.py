@@ -71,6 +71,7 @@ def test_searches_of_the_web_are_counted_which_its_usage_does_not_have(
     assert usage(the_call(captured))["web_searches"] == searches
 
 
+@pytest.mark.current_sdk
 def test_a_compaction_is_a_call_too(server: OpenAIServer, client: openai.OpenAI, captured: Captured) -> None:
     client.responses.compact(model="gpt-x", input="hi")
     told = usage(the_call(captured))
