@@ -9,10 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reamon.collectors import PriceBook
-from reamon.collectors.prices import PARTS
 from reamon.model import CostBreakdown, CostData, Usage
 from reamon.model.cost import PLACES
-from reamon.model.usage import AMOUNTS, COUNTS
+from reamon.model.usage import AMOUNTS, COUNTS, PARTS
 
 DAY = date(2026, 7, 1)
 TOKENS = tuple(unit for unit in COUNTS if unit.endswith("_tokens"))

@@ -8,7 +8,7 @@ import msgspec
 
 from reamon.model import CostData, Usage
 from reamon.model.cost import EXACT, LARGEST, rounded
-from reamon.model.usage import COUNTS
+from reamon.model.usage import CACHED, COUNTS, PARTS
 
 UNKNOWN: Final = "unknown"
 """The source and the version of a price that nobody knows."""
@@ -18,21 +18,10 @@ CALLS: Final = "calls"
 
 TOKENS: Final = frozenset(unit for unit in COUNTS if unit.endswith("_tokens"))
 
-_CACHE: Final = ("cached_input_tokens", "cached_audio_tokens", "cache_write_tokens", "cache_write_1h_tokens")
-_WHOLES: Final = {
-    "input_tokens": (*_CACHE, "input_audio_tokens"),
-    "output_tokens": ("reasoning_tokens", "output_audio_tokens"),
-}
-PARTS: Final = {
-    **_WHOLES,
-    "cached_input_tokens": ("cached_audio_tokens",),
-    "cache_write_tokens": ("cache_write_1h_tokens",),
-    "input_audio_tokens": ("cached_audio_tokens",),
-}
-"""Which units are counted within another one: what has a price of its own is not billed at the whole's price too."""
+_WHOLES: Final = ("input_tokens", "output_tokens")
 
 _OVERLAPPING: Final = {
-    "input_audio_tokens": ("input_tokens", _CACHE),
+    "input_audio_tokens": ("input_tokens", CACHED),
     "output_audio_tokens": ("output_tokens", ("reasoning_tokens",)),
 }
 """Parts that may be in other parts of their whole too, as audio from a cache is; the others then have the price."""
@@ -267,8 +256,8 @@ def _of_twin(units: dict[str, UnitPrice], unit: str) -> UnitPrice:
 def _unpriced(usage: Usage, units: dict[str, UnitPrice]) -> Iterator[tuple[str, Decimal]]:
     """What was used beside that, has no price, and is not another measure of the same."""
     if any(unit in TOKENS for unit in units):
-        for whole, parts in _WHOLES.items():
-            outermost = (whole,) if getattr(usage, whole) is not None else _outermost(usage, parts)
+        for whole in _WHOLES:
+            outermost = (whole,) if getattr(usage, whole) is not None else _outermost(usage, PARTS[whole])
             for unit in outermost:
                 rest = 0 if unit in units else _without_parts(usage, unit, units)
                 if rest > 0:

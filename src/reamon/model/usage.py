@@ -66,3 +66,15 @@ COUNTS = (
 
 AMOUNTS = ("audio_seconds", "minutes")
 """The fields of `Usage` that may be fractions."""
+
+CACHED = ("cached_input_tokens", "cached_audio_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+"""The units of what is read from a cache, or written to one."""
+
+PARTS = {
+    "input_tokens": (*CACHED, "input_audio_tokens"),
+    "output_tokens": ("reasoning_tokens", "output_audio_tokens"),
+    "cached_input_tokens": ("cached_audio_tokens",),
+    "cache_write_tokens": ("cache_write_1h_tokens",),
+    "input_audio_tokens": ("cached_audio_tokens",),
+}
+"""Which units are counted within another one; those of input and output are all that there are, at whatever depth."""

@@ -11,19 +11,10 @@ import msgspec
 
 from reamon.model import CostData, Span, Usage
 from reamon.model.cost import summed
-from reamon.model.usage import AMOUNTS, COUNTS
+from reamon.model.usage import AMOUNTS, COUNTS, PARTS
 
-_INPUT_UNITS: Final = frozenset(
-    {
-        "input_tokens",
-        "cached_input_tokens",
-        "cached_audio_tokens",
-        "cache_write_tokens",
-        "cache_write_1h_tokens",
-        "input_audio_tokens",
-    }
-)
-_OUTPUT_UNITS: Final = frozenset({"output_tokens", "reasoning_tokens", "output_audio_tokens"})
+_INPUT_UNITS: Final = frozenset({"input_tokens", *PARTS["input_tokens"]})
+_OUTPUT_UNITS: Final = frozenset({"output_tokens", *PARTS["output_tokens"]})
 
 
 def usage_metadata(span: Span) -> dict[str, Any]:
